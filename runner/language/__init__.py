@@ -1,0 +1,1 @@
+"""From file text to scenarios and cases: loader, schema, templates, compile, project."""

@@ -1,0 +1,118 @@
+"""A scenario file, from text to model: read, checked by the schema, compiled, with every problem that can be found."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from runner.errors import InputError, Problem, SourceFile
+from runner.language.loader import Mapping, Node, Scalar, load, read_file
+from runner.language.model import Requires, Scenario
+from runner.language.paths import find_root, resolve_inside
+from runner.language.reading import BUILT_INS, FindFile, Reading, pairs, texts
+from runner.language.schema import check_scenario
+from runner.language.template import PLAIN_NAME, Template, parse_template
+from runner.language.verbs import StepCompiler
+from runner.protocol import PROTOCOLS
+
+DEFAULT_PROTOCOL = "smtp"
+
+
+def read_scenario(path: Path, name: str, root: Path, problems: list[Problem]) -> Scenario | None:
+    """Read and compile the scenario file at `path`, which messages call `name`.
+
+    `root` is the folder that its files may lie in where no project file is found above it.
+
+    Returns:
+        The scenario, or None if anything is wrong; then `problems` has grown.
+    """
+    try:
+        source = read_file(path, name)
+    except InputError as error:
+        problems += error.problems
+        return None
+    find_file = partial(resolve_inside, find_root(path, root), path.parent)
+    return compile_scenario(source, find_file, problems)
+
+
+def compile_scenario(source: SourceFile, find_file: FindFile, problems: list[Problem]) -> Scenario | None:
+    """Compile a scenario's text; the same contract as `read_scenario`."""
+    found: list[Problem] = []
+    root = load(source, found)
+    scenario = None
+    if root is not None:
+        check_scenario(root, found)
+        scenario = _compile(source, root, find_file, found)
+    problems += _in_order(found)
+    return scenario if not found else None
+
+
+def _in_order(found: list[Problem]) -> list[Problem]:
+    """Sort by place, and keep one problem of a kind for a place."""
+    unique = {(problem.span.line, problem.span.column, problem.message): problem for problem in found}
+    return [unique[key] for key in sorted(unique)]
+
+
+def _compile(source: SourceFile, root: Mapping, find_file: FindFile, problems: list[Problem]) -> Scenario:
+    protocol = _text(root.get("protocol")) or DEFAULT_PROTOCOL
+    variables = _variables(root.get("vars"), problems)
+    secrets = {item.text: item.span for item in _scalars(root.get("secrets"))}
+    reading = Reading(
+        machine=PROTOCOLS.get(protocol, PROTOCOLS[DEFAULT_PROTOCOL]),
+        find_file=find_file,
+        problems=problems,
+        own_names=frozenset({*variables, *secrets}),
+    )
+    steps = StepCompiler(reading).steps(root.get("steps"))
+    name_key = root.items.get("name")
+    return Scenario(
+        source=source,
+        span=name_key[0].span if name_key else root.span,
+        name=_text(root.get("name")),
+        protocol=protocol,
+        steps=steps,
+        description=_text(root.get("description")),
+        tags=texts(root.get("tags")),
+        variables=variables,
+        secrets=secrets,
+        requires=_requires(root.get("requires")),
+        timeout=reading.duration(root.get("timeout")),
+        deadline=reading.duration(root.get("deadline")),
+        placeholders=tuple(reading.placeholders),
+        captures=frozenset(reading.captures),
+    )
+
+
+def _text(node: Node | None) -> str:
+    return node.text if isinstance(node, Scalar) else ""
+
+
+def _scalars(node: Node | None) -> list[Scalar]:
+    items = getattr(node, "items", [])
+    return [item for item in items if isinstance(item, Scalar)] if isinstance(items, list) else []
+
+
+def _variables(node: Node | None, problems: list[Problem]) -> dict[str, Template]:
+    """Parse the templates of a mapping of variables."""
+    found: dict[str, Template] = {}
+    for key, value in pairs(node):
+        if not PLAIN_NAME.fullmatch(key.text):
+            problems.append(
+                Problem(key.span, f"'{key.text}' is no name for a variable", "names are letters, digits, '_' and '-'")
+            )
+        elif key.text in BUILT_INS:
+            problems.append(Problem(key.span, f"'{key.text}' is built in", "choose another name"))
+        elif isinstance(value, Scalar):
+            found[key.text] = parse_template(value, problems)
+    return found
+
+
+def _requires(node: Node | None) -> Requires:
+    if not isinstance(node, Mapping):
+        return Requires()
+    return Requires(
+        capability=tuple(text.upper() for text in texts(node.get("capability"))),
+        target_tag=texts(node.get("target_tag")),
+        variable=texts(node.get("var")),
+        span=node.span,
+    )

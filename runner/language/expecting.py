@@ -1,0 +1,182 @@
+"""The keys that judge a reply: `expect` and what may stand beside it, made into one Expectation."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal, cast
+
+from runner.language.loader import Mapping, Node, Scalar, Sequence
+from runner.language.reading import items, pairs, texts
+from runner.language.values import parse_size
+from runner.matching.expectation import (
+    Alternative,
+    Block,
+    CapabilityWish,
+    Capture,
+    Comparison,
+    Expectation,
+    Given,
+    Short,
+    Word,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runner.errors import Span
+    from runner.language.reading import Reading
+    from runner.matching.pattern import Pattern
+
+_COMPARISON = re.compile(r"(>=|<=|>|<|=) *(.+)")
+#: Keys that judge a reply and so want an expect (or a verb that demands success by itself).
+JUDGING_KEYS = ("for", "has", "lacks", "lines", "capabilities", "within", "capture", "severity")
+
+
+def compile_expectation(
+    reading: Reading, step: Mapping, *, default: str = "", is_connect: bool = False
+) -> Expectation | None:
+    """Return what a step asks of its reply; None if it asks nothing.
+
+    `default` is the code that a verb demands where the author wrote no `expect`.
+    """
+    node = step.get("expect")
+    if node is None and not default:
+        for key in JUDGING_KEYS:
+            if (item := step.items.get(key)) is not None:
+                reading.fail(item[0].span, f"'{key}' judges a reply, and this step expects none", "add expect:")
+        return None
+    alternatives: tuple[Alternative, ...] = (Short(default),)
+    if node is not None:
+        alternatives = reading.alternatives(node, is_connect=is_connect)
+    has, lacks = reading.patterns(step.get("has")), reading.patterns(step.get("lacks"))
+    captures = _captures(reading, step.get("capture"))
+    _note_groups(reading, (*_texts_of(alternatives), *has), node.span if node is not None else step.span)
+    expectation = Expectation(
+        alternatives=alternatives,
+        has=has,
+        lacks=lacks,
+        lines=reading.count(step.get("lines")),
+        capabilities=_capabilities(reading, step.get("capabilities")),
+        within=reading.duration(step.get("within")),
+        captures=captures,
+        silence=_silence(reading, step, alternatives),
+        is_warning=reading.text(step.get("severity")) == "warning",
+    )
+    return _finished(expectation)
+
+
+def expectation_of(reading: Reading, alternative: Alternative, span: Span) -> Expectation:
+    """Return an expectation that asks for one alternative and nothing else; `span` is where it is written."""
+    _note_groups(reading, _texts_of((alternative,)), span)
+    return _finished(Expectation((alternative,)))
+
+
+def _note_groups(reading: Reading, patterns: Iterable[Pattern], span: Span) -> None:
+    """A regex's named groups become variables."""
+    for pattern in patterns:
+        for name in pattern.groups:
+            reading.capture(name, span)
+
+
+def _finished(expectation: Expectation) -> Expectation:
+    """Fill in what is derived: whether one comparison is enough, whether placeholders stand in it."""
+    patterns = [*_texts_of(expectation.alternatives), *expectation.has, *expectation.lacks]
+    patterns += [one.what for one in expectation.captures if not isinstance(one.what, str)]
+    given = any(isinstance(one, Given) for one in expectation.alternatives)
+    object.__setattr__(expectation, "has_slots", given or any(pattern.slots for pattern in patterns))
+    object.__setattr__(expectation, "only_code", _only_code(expectation))
+    return expectation
+
+
+def _only_code(expectation: Expectation) -> str:
+    first = expectation.alternatives[0] if len(expectation.alternatives) == 1 else None
+    if not isinstance(first, Short) or first.status or first.text is not None or "x" in first.code:
+        return ""
+    others = (expectation.has, expectation.lacks, expectation.capabilities, expectation.captures)
+    asks_more = any(others) or expectation.lines is not None or expectation.within is not None
+    return "" if asks_more else first.code
+
+
+def _texts_of(alternatives: tuple[Alternative, ...]) -> list[Pattern]:
+    found: list[Pattern] = []
+    for one in alternatives:
+        if isinstance(one, Block):
+            found += [line.text for line in one.lines if line.text is not None]
+        elif isinstance(one, (Short, Given)) and one.text is not None:
+            found.append(one.text)
+    return found
+
+
+def _silence(reading: Reading, step: Mapping, alternatives: tuple[Alternative, ...]) -> float | None:
+    wants, item = Word.SILENCE in alternatives, step.items.get("for")
+    if wants and item is None:
+        reading.fail(step.items["expect"][1].span, "'silence' for how long?", "add for: 2s")
+    elif item is not None and not wants:
+        reading.fail(item[0].span, "'for' goes with expect: silence", "how long a step may take is 'timeout'")
+    return reading.duration(step.get("for"))
+
+
+def _captures(reading: Reading, node: Node | None) -> tuple[Capture, ...]:
+    found = []
+    for key, value in pairs(node):
+        reading.capture(key.text, key.span)
+        text = reading.text(value)
+        if text in ("code", "status", "text"):
+            found.append(Capture(key.text, cast(Literal["code", "status", "text"], text)))
+        elif text.startswith("/"):
+            if (pattern := reading.pattern(value)) is not None:
+                found.append(Capture(key.text, pattern))
+        elif isinstance(value, Scalar):
+            reading.fail(value.span, f"'{text}' can't be captured", "capture code, status, text or a /regex/")
+    return tuple(found)
+
+
+def _capabilities(reading: Reading, node: Node | None) -> tuple[CapabilityWish, ...]:
+    if isinstance(node, Mapping):
+        found = [_wish(reading, key, value) for key, value in pairs(node)]
+        return tuple(wish for wish in found if wish is not None)
+    return tuple(CapabilityWish(_literal(reading, item).upper()) for item in items(node) if isinstance(item, Scalar))
+
+
+def _literal(reading: Reading, scalar: Scalar) -> str:
+    if "${" in scalar.text:
+        reading.fail(scalar.span, "no placeholder can stand in capabilities", "write the name and parameters out")
+    return scalar.text
+
+
+def _wish(reading: Reading, key: Scalar, value: Node) -> CapabilityWish | None:
+    name = _literal(reading, key).upper()
+    if isinstance(value, Sequence):
+        return CapabilityWish(name, "at least", _parameters(reading, value))
+    if isinstance(value, Mapping):
+        for asks, wanted in pairs(value):
+            if asks.text in ("exactly", "lacks"):
+                return CapabilityWish(name, cast(Comparison, asks.text), _parameters(reading, wanted))
+        return None
+    if value.text in ("required", "absent"):
+        return CapabilityWish(name, cast(Comparison, value.text))
+    return _comparison(reading, name, value)
+
+
+def _parameters(reading: Reading, node: Node) -> tuple[str, ...]:
+    for item in items(node):
+        if isinstance(item, Scalar):
+            _literal(reading, item)
+    return texts(node)
+
+
+def _comparison(reading: Reading, name: str, value: Scalar) -> CapabilityWish | None:
+    match = _COMPARISON.fullmatch(_literal(reading, value))
+    if match is None:
+        advice = (
+            "required, absent, [parameters], {exactly: […]}, {lacks: […]} or a size such as '>= 10MB'; "
+            f"as a parameter: [{value.text}]"
+        )
+        reading.fail(value.span, f"'{value.text}' says nothing about {name}", advice)
+        return None
+    try:
+        size = parse_size(match[2])
+    except ValueError as error:
+        reading.fail(value.span, str(error))
+        return None
+    return CapabilityWish(name, cast(Comparison, match[1]), (match[2],), size)

@@ -1,0 +1,163 @@
+"""What the compilers of a scenario's parts share: reading a node as what its key wants, collecting problems and names.
+
+The schema check has already told wrong kinds and unknown keys; what is read here gives None where the kind is
+wrong, without telling it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from runner.errors import Problem, Span
+from runner.language.loader import Mapping, Node, Scalar, Sequence
+from runner.language.model import MAIN
+from runner.language.short_form import ShortFormReader
+from runner.language.template import PLAIN_NAME, Placeholder, Template, parse_template
+from runner.language.values import parse_boolean, parse_count, parse_duration
+from runner.matching.expectation import Alternative
+from runner.matching.pattern import Pattern
+from runner.protocol import Machine
+
+T = TypeVar("T")
+#: Resolves a path that a file names: the absolute path, or ValueError with what is wrong.
+FindFile = Callable[[str], str]
+
+BUILT_INS = (
+    "target.host",
+    "target.port",
+    "target.name",
+    "client.name",
+    "client.address",
+    "scenario.name",
+    "case.id",
+    "unique",
+    "now",
+    "now.iso",
+    "message_id",
+)
+
+
+@dataclass(slots=True)
+class Reading:
+    """One scenario being compiled: what is wrong with it and which names it uses and sets."""
+
+    machine: type[Machine]
+    find_file: FindFile
+    problems: list[Problem]
+    own_names: frozenset[str] = frozenset()
+    placeholders: list[Placeholder] = field(default_factory=list)
+    captures: dict[str, Span] = field(default_factory=dict)
+
+    def fail(self, span: Span, message: str, advice: str = "") -> None:
+        """Add a problem."""
+        self.problems.append(Problem(span, message, advice))
+
+    @property
+    def short_forms(self) -> ShortFormReader:
+        """The reader of short forms for the scenario's protocol."""
+        return ShortFormReader(self.machine, self.problems)
+
+    # Scalars.
+
+    def text(self, node: Node | None) -> str:
+        """Return a scalar's text, or an empty one."""
+        return node.text if isinstance(node, Scalar) else ""
+
+    def template(self, node: Node | None, *, is_message: bool = False) -> Template | None:
+        """Parse a scalar as a template and note its placeholders."""
+        if not isinstance(node, Scalar):
+            return None
+        return self.noted(parse_template(node, self.problems, is_message=is_message))
+
+    def noted(self, template: Template) -> Template:
+        """Note the placeholders of a template that a step uses."""
+        self.placeholders += template.placeholders
+        return template
+
+    def duration(self, node: Node | None) -> float | None:
+        """Read a duration in seconds."""
+        return self._parsed(node, parse_duration)
+
+    def boolean(self, node: Node | None) -> bool | None:
+        """Read true or false."""
+        return self._parsed(node, parse_boolean)
+
+    def count(self, node: Node | None) -> int | None:
+        """Read a whole number from 0."""
+        return self._parsed(node, parse_count)
+
+    def _parsed(self, node: Node | None, parse: Callable[[str], T]) -> T | None:
+        if not isinstance(node, Scalar) or node.is_empty:
+            return None
+        try:
+            return parse(node.text)
+        except ValueError as error:
+            self.fail(node.span, str(error))
+            return None
+
+    def path(self, node: Node | None) -> str | None:
+        """Resolve a path that the file names."""
+        return self._parsed(node, self.find_file)
+
+    def session(self, node: Node | None) -> str:
+        """Read a session's name; this version has the scenario's own one alone."""
+        name = self.text(node) or MAIN
+        if node is not None and name != MAIN:
+            self.fail(node.span, f"unknown session '{name}'", f"the scenario's own session is '{MAIN}'")
+        return MAIN
+
+    # Patterns.
+
+    def pattern(self, node: Node | None) -> Pattern | None:
+        """Compile a scalar as a pattern."""
+        template = self.template(node)
+        return self.short_forms.pattern(template) if template is not None else None
+
+    def patterns(self, node: Node | None) -> tuple[Pattern, ...]:
+        """Compile a pattern or a list of them."""
+        found = (self.pattern(item) for item in items(node))
+        return tuple(pattern for pattern in found if pattern is not None)
+
+    def alternatives(self, node: Node | None, *, is_connect: bool = False) -> tuple[Alternative, ...]:
+        """Read a short form or a list of them."""
+        found: list[Alternative] = []
+        for item in items(node):
+            template = self.template(item)
+            one = self.short_forms.read(template, is_connect=is_connect) if template is not None else None
+            if one is not None:
+                found.append(one)
+        return tuple(found)
+
+    # Names.
+
+    def capture(self, name: str, span: Span) -> None:
+        """Note a name that a reply sets; an operator's own name must not be overwritten by a server."""
+        if not PLAIN_NAME.fullmatch(name):
+            self.fail(span, f"'{name}' is no name for a capture", "names are letters, digits, '_' and '-'")
+        elif name in self.own_names or name in BUILT_INS:
+            self.fail(
+                span, f"the capture '{name}' would overwrite a name that is given elsewhere", "choose another name"
+            )
+        else:
+            self.captures.setdefault(name, span)
+
+
+def items(node: Node | None) -> Iterator[Node]:
+    """Iterate over a list's items, or over a single node as if it were a list of one."""
+    if isinstance(node, Sequence):
+        yield from node.items
+    elif node is not None:
+        yield node
+
+
+def texts(node: Node | None) -> tuple[str, ...]:
+    """Return the texts of a scalar or a list of scalars."""
+    return tuple(item.text for item in items(node) if isinstance(item, Scalar))
+
+
+def pairs(node: Node | None) -> Iterator[tuple[Scalar, Node]]:
+    """Iterate over a mapping's keys and values; over nothing if it is no mapping."""
+    if isinstance(node, Mapping):
+        yield from node.items.values()

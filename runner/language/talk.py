@@ -1,0 +1,159 @@
+"""`talk`: a dialogue as RFCs print it. `C: ` lines are sent, `S: ` lines expected, `#` lines are comments.
+
+Lines `S: 250-…` that continue a reply make one block with what follows; after a 354 the `C: ` lines are the
+message until `C: .`. Each line keeps its place in the file.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import Span
+from runner.language.expecting import expectation_of
+from runner.language.model import Data, Exchange, Send, Step
+from runner.language.template import Template, parse_text
+from runner.language.verbs import StepCompiler, shorten
+from runner.matching.expectation import Block, Short, code_fits
+
+if TYPE_CHECKING:
+    from runner.language.loader import Scalar
+    from runner.matching.expectation import Expectation
+
+_MESSAGE_FOLLOWS = "354"
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    who: str
+    text: str
+    offset: int
+
+
+def compile_talk(compiler: StepCompiler, scalar: Scalar, session: str, timeout: float | None) -> tuple[Step, ...]:
+    """Compile a dialogue to steps; problems are located at their line."""
+    return tuple(_Talk(compiler, scalar, {"session": session, "timeout": timeout}).steps())
+
+
+def _lines(compiler: StepCompiler, scalar: Scalar) -> Iterator[_Line]:
+    offset = 0
+    for line in scalar.text.split("\n"):
+        who, text = line[:2], line[2:]
+        if who in ("C:", "S:") and (not text or text[0] == " "):
+            yield _Line(who[0], text[1:], offset + 3)
+        elif line.strip(" ") and not line.lstrip(" ").startswith("#"):
+            compiler.reading.fail(
+                scalar.span_at(offset, len(line)),
+                f"'{shorten(line)}' is neither a client's nor a server's line",
+                "a line of a talk begins with 'C: ' or 'S: '; '#' begins a comment",
+            )
+        offset += len(line) + 1
+
+
+class _Talk:
+    def __init__(self, compiler: StepCompiler, scalar: Scalar, given: dict[str, Any]) -> None:
+        self._compiler = compiler
+        self._scalar = scalar
+        self._given = given
+        self._lines = list(_lines(compiler, scalar))
+        self._at = 0
+
+    def steps(self) -> Iterator[Step]:
+        previous, in_message = "", False
+        while self._at < len(self._lines):
+            line = self._lines[self._at]
+            step: Exchange
+            if line.who == "S":
+                step = self._expect_alone()
+            elif in_message:
+                step = self._message()
+            else:
+                step = self._send(line)
+                previous = line.text
+            in_message = self._message_follows(step.expect, previous)
+            yield self._compiler.after(step)
+
+    def _template(self, lines: list[_Line], *, is_message: bool = False, end: str = "") -> Template:
+        """Parse what lines say together; an offset leads back to its own line of the file."""
+        starts = list(accumulate((len(line.text) + 1 for line in lines), initial=0))
+
+        def span_at(at: int, width: int) -> Span:
+            number = min(bisect_right(starts, at), len(lines)) - 1
+            return self._scalar.span_at(lines[number].offset + at - starts[number], width)
+
+        place = span_at(0, max(1, len(lines[0].text)))
+        text = "\n".join(line.text for line in lines) + end
+        template = parse_text(text, span_at, place, self._compiler.reading.problems, is_message=is_message)
+        return self._compiler.reading.noted(template)
+
+    def _common(self, span: Span, label: str) -> dict[str, Any]:
+        return {"span": span, "label": shorten(label), **self._given}
+
+    def _send(self, line: _Line) -> Send:
+        self._at += 1
+        template = self._template([line])
+        step = self._compiler.send(template, **self._common(template.span, f"C: {line.text}"))
+        return replace(step, expect=self._reply())
+
+    def _expect_alone(self) -> Exchange:
+        line = self._lines[self._at]
+        expectation = self._reply()
+        span = self._scalar.span_at(line.offset, max(1, len(line.text)))
+        return Exchange(**self._common(span, f"S: {line.text}"), expect=expectation)
+
+    def _reply(self) -> Expectation | None:
+        """Read the lines of one reply, if the server's turn is next."""
+        taken: list[_Line] = []
+        while self._at < len(self._lines) and self._lines[self._at].who == "S":
+            line = self._lines[self._at]
+            taken.append(line)
+            self._at += 1
+            if not (line.text[3:4] == "-" or line.text.strip(" ") == "..."):
+                break
+        if not taken:
+            return None
+        is_block = len(taken) > 1 or taken[0].text[3:4] == "-"
+        template = self._template(taken, end="\n" if is_block else "")
+        alternative = self._compiler.reading.short_forms.read(template)
+        if alternative is None:
+            return None
+        return expectation_of(self._compiler.reading, alternative, template.span)
+
+    def _message(self) -> Data:
+        first = self._lines[self._at]
+        lines: list[_Line] = []
+        while self._at < len(self._lines):
+            line = self._lines[self._at]
+            if line.who == "S":
+                self._compiler.reading.fail(
+                    self._scalar.span_at(line.offset, 1),
+                    "the message before this reply has no end",
+                    "end it with 'C: .'",
+                )
+                break
+            self._at += 1
+            if line.text == ".":
+                break
+            lines.append(line)
+        else:
+            self._compiler.reading.fail(
+                self._scalar.span_at(first.offset, 1), "the message has no end", "end it with 'C: .'"
+            )
+        end = "\n" if lines else ""
+        template = self._template(lines or [_Line("C", "", first.offset)], is_message=True, end=end)
+        return Data(**self._common(template.span, "the message"), message=template, expect=self._reply())
+
+    @staticmethod
+    def _message_follows(expectation: Expectation | None, previous: str) -> bool:
+        if expectation is None:
+            return False
+        is_data = previous.strip(" ").upper() == "DATA"
+        for one in expectation.alternatives:
+            if isinstance(one, Short) and code_fits(one.code, _MESSAGE_FOLLOWS) and (is_data or one.code == "354"):
+                return True
+            if isinstance(one, Block) and any(line.code == _MESSAGE_FOLLOWS for line in one.lines):
+                return True
+        return False

@@ -1,0 +1,77 @@
+"""How a key reads its text: durations, booleans, sizes, counts.
+
+Every function takes the text as written and raises ValueError with what is wrong, in plain words.
+"""
+
+from __future__ import annotations
+
+import re
+
+_PARTS = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?", re.ASCII)
+_SECONDS = (3600.0, 60.0, 1.0, 0.001)
+# No run lasts longer; a slip such as `300h` for `300s` is told at once.
+MAX_DURATION = 7 * 24 * 3600.0
+
+_SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?) ?(B|KB|MB|GB|KiB|MiB|GiB)?", re.ASCII)
+_UNITS = {
+    None: 1,
+    "B": 1,
+    "KB": 1000,
+    "MB": 1000**2,
+    "GB": 1000**3,
+    "KiB": 1024,
+    "MiB": 1024**2,
+    "GiB": 1024**3,
+}
+_BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def parse_duration(text: str) -> float:
+    """Return seconds.
+
+    >>> parse_duration("1m30s"), parse_duration("500ms")
+    (90.0, 0.5)
+    """
+    match = _PARTS.fullmatch(text) if len(text) <= 40 else None
+    if not text or match is None:
+        hint = f"; say {text}s" if text.isascii() and text.isdigit() else ": 500ms, 2s, 1m30s, 1h"
+        raise ValueError(f"'{text}' is no duration{hint}")
+    seconds = sum(float(part) * unit for part, unit in zip(match.groups(), _SECONDS, strict=True) if part)
+    if seconds > MAX_DURATION:
+        raise ValueError(f"'{text}' is longer than {MAX_DURATION / 3600:.0f}h, the longest duration")
+    return seconds
+
+
+def parse_boolean(text: str) -> bool:
+    """Return the truth of `true`, `yes`, `false`, `no`.
+
+    >>> parse_boolean("no")
+    False
+    """
+    try:
+        return _BOOLEANS[text]
+    except KeyError:
+        raise ValueError(f"'{text}' is neither true nor false") from None
+
+
+def parse_count(text: str) -> int:
+    """Return a whole number from 0, of at most nine digits.
+
+    >>> parse_count("12")
+    12
+    """
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise ValueError(f"'{text}' is no whole number from 0")
+    return int(text)
+
+
+def parse_size(text: str) -> int:
+    """Return bytes; KB, MB, GB count in thousands, KiB, MiB, GiB in 1,024s.
+
+    >>> parse_size("10MB"), parse_size("64KiB")
+    (10000000, 65536)
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"'{text}' is no size: 512, 64KiB, 10MB")
+    return round(float(match[1]) * _UNITS[match[2]])

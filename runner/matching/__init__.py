@@ -1,0 +1,1 @@
+"""Patterns and expectations: pure judgement of replies."""

@@ -1,0 +1,8 @@
+"""Protocol machines, sans-I/O. `PROTOCOLS` is the one registry: a protocol is a file and an entry here."""
+
+from runner.protocol.base import Limits, Machine, Malformed, Owed, Reply, decode
+from runner.protocol.smtp import Lmtp, Smtp
+
+PROTOCOLS: dict[str, type[Machine]] = {machine.name: machine for machine in (Smtp, Lmtp)}
+
+__all__ = ["PROTOCOLS", "Limits", "Lmtp", "Machine", "Malformed", "Owed", "Reply", "Smtp", "decode"]

@@ -1,0 +1,46 @@
+"""The mechanisms that are known, by name. Adding one is one entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from runner.errors import escape
+from runner.sasl.mechanism import Credentials, Mechanism, SaslError
+from runner.sasl.oauth import OAuthBearer, XOAuth2
+from runner.sasl.password import CramMd5, External, Login, Plain
+from runner.sasl.scram import ScramSha1, ScramSha256
+
+_KNOWN: tuple[type[Mechanism], ...] = (
+    ScramSha256,
+    ScramSha1,
+    CramMd5,
+    Plain,
+    Login,
+    OAuthBearer,
+    XOAuth2,
+    External,
+)
+
+MECHANISMS: Mapping[str, type[Mechanism]] = MappingProxyType({known.name: known for known in _KNOWN})
+
+
+def create(name: str, credentials: Credentials, nonce: str = "") -> Mechanism:
+    """Return a mechanism, by its name in any case, ready for one exchange.
+
+    `nonce` is fresh randomness for the mechanisms that need it (SCRAM): printable ASCII without a comma,
+    128 bits or more. Raises `SaslError` for an unknown name, or for values that the mechanism can't carry.
+    """
+    known = MECHANISMS.get(name.upper())
+    if known is None:
+        raise SaslError(f"unknown SASL mechanism '{escape(name)}': {_advice(name)}")
+    return known(credentials, nonce)
+
+
+def _advice(name: str) -> str:
+    import difflib  # noqa: PLC0415 - costs a run 1.5 ms, and only a mistake needs it
+
+    near = difflib.get_close_matches(name.upper(), MECHANISMS, n=2)
+    if near:
+        return "did you mean " + " or ".join(f"'{match}'" for match in near) + "?"
+    return "known are " + ", ".join(MECHANISMS)

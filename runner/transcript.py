@@ -1,0 +1,446 @@
+"""What went over one session's wire, with times, and the one way to show it.
+
+Recording appends a tuple and no more: bytes stay bytes until somebody looks. Showing redacts first (sent bytes
+by position and by search, received ones by search over all of them, so chunk and line borders hide nothing),
+then escapes, then shortens. Memory is bounded: what no report would show anyway is dropped in large strides.
+This module must not know protocols, results or reports.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, groupby
+from typing import Literal
+
+from runner.errors import escape
+from runner.redaction import Mark, Redactor
+
+# Of what one side sends without a word from the other this much is kept: a report shows 25 lines of it, and
+# the rest serves the search for secrets.
+RUN_FIRST = 64 * 1024
+RUN_LAST = 16 * 1024
+# Of a whole transcript: the beginning tells how it came about, the end what went wrong.
+WHOLE_FIRST = 128 * 1024
+WHOLE_LAST = 256 * 1024
+# A tuple with its time and the header of a bytes object weighs about so much.
+EVENT_COST = 100
+# How much may come in before the limits are applied again.
+STRIDE = 128 * 1024
+
+FIRST_LINES = 20
+LAST_LINES = 5
+LINE_WIDTH = 400
+# How much of an auto-encoded value is shown, so that it can be found in a server's log.
+ENCODED_WIDTH = 8
+
+Who = Literal["C", "S", "*"]
+
+# SMTP (RFC 4954), POP3 (RFC 5034) and IMAP (RFC 9051): a challenge in base64.
+_CHALLENGE = re.compile(rb"(?:334|\+) ([A-Za-z0-9+/]+={0,2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line to be shown: redacted, escaped, shortened.
+
+    `at` is in seconds since the transcript's first event. `who` is `C` for what was sent, `S` for what was
+    received, `*` for what the tool says itself; put it before the text, so that none begins with a server's.
+    """
+
+    at: float
+    who: Who
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.who}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedTranscript:
+    """A transcript as it is shown; it holds no secret."""
+
+    session: str
+    lines: tuple[Line, ...]
+
+
+class Transcript:
+    """The timed bytes of one session; `started` is the clock's reading at the first event, None before it.
+
+    A pickled one takes only its rendered lines along; the copy shows them and records no more.
+    """
+
+    __slots__ = ("_events", "_redactor", "_rendered", "_room", "_settled", "session", "started")
+
+    def __init__(self, session: str = "main", redactor: Redactor | None = None) -> None:
+        self.session = session
+        self.started: float | None = None
+        self._redactor = redactor or Redactor()
+        self._events: list[_Event] = []
+        self._room = 0
+        self._settled = 0
+        self._rendered: RenderedTranscript | None = None
+
+    def __repr__(self) -> str:
+        return f"<Transcript {self.session}: {len(self._events)} events>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (self.rendered(), self.started)
+
+    def sent(self, now: float, data: bytes, marks: tuple[Mark, ...] = ()) -> None:
+        """Record what was sent at `now` (seconds); `marks` are the stretches that placeholders made."""
+        self._events.append((now, "C", data, marks, 0))
+        self._room -= len(data) + EVENT_COST
+        if self._room < 0:
+            self._make_room()
+
+    def received(self, now: float, data: bytes) -> None:
+        """Record what came at `now` (seconds), in any chunks, decrypted."""
+        self._events.append((now, "S", data, (), 0))
+        self._room -= len(data) + EVENT_COST
+        if self._room < 0:
+            self._make_room()
+
+    def note(self, now: float, text: str) -> None:
+        """Record what is no data: a connection, a handshake, a close."""
+        self._events.append((now, "*", text.encode("utf-8", "backslashreplace"), (), 0))
+        self._room -= len(text) + EVENT_COST
+        if self._room < 0:
+            self._make_room()
+
+    def lines(self, origin: float = 0.0) -> list[Line]:
+        """Return the transcript as it may be shown; `origin` is the first event's time on the caller's scale."""
+        lines = self._rendered.lines if self._rendered else self._render()
+        return [replace(line, at=line.at + origin) for line in lines] if origin else list(lines)
+
+    def rendered(self) -> RenderedTranscript:
+        """Return what may travel and be kept."""
+        return self._rendered or RenderedTranscript(self.session, tuple(self._render()))
+
+    def _make_room(self) -> None:
+        """Apply the limits, now that another stride came in (or the very first event)."""
+        if self.started is None:
+            self.started = self._events[0][0]
+        within = _within_limits(self._events[self._settled :])
+        self._events = _ends(self._events[: self._settled] + within)
+        self._settled = _last_run(self._events)
+        self._room = STRIDE
+
+    def _render(self) -> list[Line]:
+        runs = _runs(self._events)
+        for segment in _segments(runs):
+            _redact(segment, self._redactor)
+        lines = [line for run in runs for line in _run_lines(run, self._redactor)]
+        # Escapes, names and notes could spell a secret, too: nothing leaves that the search would find.
+        texts = self._redactor.mask("\n".join(line.text for line in lines)).split("\n")
+        start = self.started or 0.0
+        return [Line(line.at - start, line.who, text) for line, text in zip(lines, texts, strict=bool(lines))]
+
+
+def _restored(rendered: RenderedTranscript, started: float | None) -> Transcript:
+    transcript = Transcript(rendered.session)
+    transcript.started = started
+    transcript._rendered = rendered  # noqa: SLF001 - the other half of __reduce__
+    return transcript
+
+
+# Time, side, bytes, marks, and how many bytes were left out just before these.
+_Event = tuple[float, Who, bytes, tuple[Mark, ...], int]
+
+
+def _side(event: _Event) -> Who:
+    return event[1]
+
+
+def _within_limits(events: list[_Event]) -> list[_Event]:
+    kept: list[_Event] = []
+    for who, run in groupby(events, key=_side):
+        chunks = list(run)
+        if who == "S":
+            chunks = _joined(chunks)
+        kept += chunks if who == "*" else _shortened(chunks)
+    return kept
+
+
+def _last_run(events: list[_Event]) -> int:
+    """Return where the run begins that may still grow; what lies before is within the limits."""
+    place = len(events) - 1
+    while place and events[place - 1][1] == events[-1][1]:
+        place -= 1
+    return place
+
+
+def _joined(run: list[_Event]) -> list[_Event]:
+    """Join chunks that end no line with the one that follows: a dripping server costs no more than another."""
+    groups: list[list[_Event]] = []
+    for event in run:
+        if groups and not event[4] and b"\n" not in groups[-1][-1][2]:
+            groups[-1].append(event)
+        else:
+            groups.append([event])
+    return [(group[-1][0], "S", b"".join(event[2] for event in group), (), group[0][4]) for group in groups]
+
+
+def _shortened(run: list[_Event]) -> list[_Event]:
+    """Keep both ends of what one side sent in a row."""
+    size = sum(len(event[2]) for event in run)
+    if size <= RUN_FIRST + RUN_LAST:
+        return run
+    gaps = sum(event[4] for event in run[1:])
+    first = _part(run, 0, RUN_FIRST)
+    last = _part(run, size - RUN_LAST, size)
+    now, who, data, marks, _ = last[0]
+    last[0] = (now, who, data, marks, size - RUN_FIRST - RUN_LAST + gaps)
+    return [*(_without_gap(event) if place else event for place, event in enumerate(first)), *last]
+
+
+def _without_gap(event: _Event) -> _Event:
+    return (*event[:4], 0)
+
+
+def _part(run: list[_Event], start: int, end: int) -> list[_Event]:
+    """Return the bytes `start` to `end` of a run as events of their own."""
+    part: list[_Event] = []
+    at = 0
+    for now, who, data, marks, gap in run:
+        low, high = max(start - at, 0), min(end - at, len(data))
+        if low < high:
+            part.append((now, who, data[low:high], tuple(_clipped(marks, low, high)), gap))
+        at += len(data)
+    return part
+
+
+def _clipped(marks: tuple[Mark, ...] | list[Mark], start: int, end: int) -> list[Mark]:
+    return [
+        Mark(max(mark.start, start) - start, min(mark.end, end) - start, mark.name, mark.is_secret)
+        for mark in marks
+        if mark.start < end and mark.end > start
+    ]
+
+
+def _ends(events: list[_Event]) -> list[_Event]:
+    """Keep the beginning and the end of a whole transcript."""
+    weights = list(accumulate((len(event[2]) + EVENT_COST for event in events), initial=0))
+    if weights[-1] <= WHOLE_FIRST + WHOLE_LAST:
+        return events
+    first = bisect_right(weights, WHOLE_FIRST) - 1
+    last = min(bisect_left(weights, weights[-1] - WHOLE_LAST), len(events) - 1)
+    now, who, data, marks, gap = events[last]
+    gap += sum(len(event[2]) + event[4] for event in events[first:last])
+    return [*events[:first], (now, who, data, marks, gap), *events[last + 1 :]]
+
+
+@dataclass(slots=True)
+class _Run:
+    """What one side sent in a row, or one note; only `data[first:last]` is shown.
+
+    `gap` bytes were left out before it; `is_headless` and `is_cut` tell that its side's stream is torn
+    before or behind it.
+    """
+
+    who: Who
+    data: bytes
+    times: list[tuple[int, float]]
+    marks: list[Mark]
+    gap: int
+    is_headless: bool = False
+    is_cut: bool = False
+    first: int = 0
+    last: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.last = len(self.data)
+
+    def arrived(self, end: int) -> float:
+        """Return when the byte before `end` came."""
+        return self.times[bisect_left(self.times, (end,))][1]
+
+
+def _runs(events: list[_Event]) -> list[_Run]:
+    """Join what one side sent in a row; a note and a gap begin anew."""
+    runs: list[_Run] = []
+    group: list[_Event] = []
+    for event in events:
+        if group and (event[1] != group[0][1] or event[1] == "*" or event[4]):
+            runs.append(_run(group))
+            group = []
+        group.append(event)
+    return [*runs, _run(group)] if group else runs
+
+
+def _run(events: list[_Event]) -> _Run:
+    times: list[tuple[int, float]] = []
+    marks: list[Mark] = []
+    size = 0
+    for now, _, data, placed, _ in events:
+        marks += [Mark(mark.start + size, mark.end + size, mark.name, mark.is_secret) for mark in placed]
+        size += len(data)
+        times.append((size, now))
+    return _Run(events[0][1], b"".join(event[2] for event in events), times, marks, events[0][4])
+
+
+def _segments(runs: list[_Run]) -> list[list[_Run]]:
+    """Return, for each side, the runs between two gaps: secrets are searched over all of them at once."""
+    segments: dict[tuple[Who, int], list[_Run]] = {}
+    gaps = 0
+    for run in runs:
+        gaps += run.gap > 0
+        if run.who != "*":
+            segments.setdefault((run.who, gaps), []).append(run)
+    for (_, number), segment in segments.items():
+        segment[0].is_headless = number > 0
+        segment[-1].is_cut = number < gaps
+    return list(segments.values())
+
+
+def _redact(segment: list[_Run], redactor: Redactor) -> None:
+    """Add marks where the search finds secrets, and hide what a gap may have left of one."""
+    data = b"".join(run.data for run in segment)
+    found = redactor.find(data)
+    at = place = 0
+    for run in segment:
+        end = at + len(run.data)
+        while place < len(found) and found[place].end <= at:
+            place += 1
+        stop = bisect_left(found, end, key=lambda mark: mark.start)
+        shifted = [Mark(max(mark.start, at) - at, min(mark.end, end) - at, mark.name) for mark in found[place:stop]]
+        run.marks = _merged([*run.marks, *shifted])
+        at = end
+    if segment[0].is_headless:
+        _hide(segment, redactor.reach(data, from_end=False))
+    if segment[-1].is_cut:
+        _hide_end(segment, redactor.reach(data, from_end=True))
+
+
+def _hide(segment: list[_Run], size: int) -> None:
+    for run in segment:
+        run.first = min(size, len(run.data))
+        size -= run.first
+
+
+def _hide_end(segment: list[_Run], size: int) -> None:
+    for run in reversed(segment):
+        run.last = max(len(run.data) - size, run.first)
+        size = max(size - len(run.data), 0)
+
+
+def _merged(marks: list[Mark]) -> list[Mark]:
+    """Join marks that overlap; a secret wins over what is none."""
+    merged: list[Mark] = []
+    for mark in sorted(marks, key=lambda mark: (mark.start, -mark.end)):
+        if merged and mark.start < merged[-1].end:
+            held = merged[-1]
+            winner = mark if mark.is_secret and not held.is_secret else held
+            merged[-1] = replace(winner, start=held.start, end=max(held.end, mark.end))
+        elif mark.start < mark.end:
+            merged.append(mark)
+    return merged
+
+
+def _run_lines(run: _Run, redactor: Redactor) -> list[Line]:
+    if run.who == "*":
+        text = redactor.mask(run.data.decode())
+        lines = [Line(run.times[0][1], "*", _cut(escape(text)))]
+    else:
+        lines = _data_lines(run, redactor)
+    if run.gap:
+        lines.insert(0, Line(run.times[0][1], "*", f"… {run.gap} bytes left out …"))
+    return lines
+
+
+def _data_lines(run: _Run, redactor: Redactor) -> list[Line]:
+    """Return the first and the last lines of a run; beside a gap only those on its far side."""
+    spans = _spans(run)
+    first = 0 if run.is_headless else FIRST_LINES
+    last = 0 if run.is_cut and first else LAST_LINES
+    if len(spans) <= first + last:
+        return [_line(run, span, redactor) for span in spans]
+    skipped = len(spans) - first - last
+    after = spans[len(spans) - last :]
+    omission = Line(run.arrived((after or spans)[0 if after else -1][1]), "*", f"… {skipped} lines left out …")
+    shown = [[_line(run, span, redactor) for span in part] for part in (spans[:first], after)]
+    return [*shown[0], omission, *shown[1]]
+
+
+def _spans(run: _Run) -> list[tuple[int, int]]:
+    """Return where the lines lie, ends included."""
+    spans = []
+    start = run.first
+    while start < run.last:
+        end = run.data.find(b"\n", start, run.last) + 1 or run.last
+        spans.append((start, end))
+        start = end
+    return spans
+
+
+def _line(run: _Run, span: tuple[int, int], redactor: Redactor) -> Line:
+    start, end = span
+    line = run.data[start:end]
+    content = line.removesuffix(b"\n").removesuffix(b"\r") if line.endswith(b"\n") else line
+    marks = _marks_within(run.marks, start, start + len(content)) if run.marks else []
+    text = _cut(_spliced(content, marks, redactor))
+    if run.who == "S" and not marks:
+        text += _challenge(content, redactor)
+    return Line(run.arrived(end), run.who, text + _line_end(line, is_cut=run.is_cut and end == run.last))
+
+
+def _marks_within(marks: list[Mark], start: int, end: int) -> list[Mark]:
+    low = bisect_right(marks, start, key=lambda mark: mark.end)
+    high = bisect_left(marks, end, key=lambda mark: mark.start)
+    return _clipped(marks[low:high], start, end)
+
+
+def _line_end(line: bytes, *, is_cut: bool) -> str:
+    """Say what is odd about a line's end (RFC 5321 2.3.8: CR LF and nothing else)."""
+    if line.endswith(b"\r\n"):
+        return ""
+    if line.endswith(b"\n"):
+        return "\\x0a"
+    return "…" if is_cut else " (no line end)"
+
+
+def _spliced(content: bytes, marks: list[Mark], redactor: Redactor) -> str:
+    if not marks:
+        return _shown(content)
+    parts, at = [], 0
+    for mark in marks:
+        parts += [_shown(content[at : mark.start]), _placeholder(content, mark, redactor)]
+        at = mark.end
+    return "".join([*parts, _shown(content[at:])])
+
+
+def _placeholder(content: bytes, mark: Mark, redactor: Redactor) -> str:
+    marker = redactor.marker(mark.name)
+    if mark.is_secret:
+        return marker
+    encoded = content[mark.start : mark.end]
+    more = "…" if len(encoded) > ENCODED_WIDTH else ""
+    return f"{_shown(encoded[:ENCODED_WIDTH])}{more} {marker}"
+
+
+def _shown(data: bytes) -> str:
+    return escape(data.decode("utf-8", "backslashreplace"))
+
+
+def _challenge(content: bytes, redactor: Redactor) -> str:
+    """Return a challenge decoded, if it is canonical base64 of printable text; else nothing."""
+    match = _CHALLENGE.fullmatch(content)
+    if not match:
+        return ""
+    try:
+        decoded = base64.b64decode(match[1], validate=True)
+        text = decoded.decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+    if base64.b64encode(decoded) != match[1] or not text.isprintable():
+        return ""
+    return f" ⟨{_cut(escape(redactor.mask(text)))}⟩"
+
+
+def _cut(text: str) -> str:
+    if len(text) <= LINE_WIDTH:
+        return text
+    return f"{text[:LINE_WIDTH]}… {len(text) - LINE_WIDTH} characters left out"
