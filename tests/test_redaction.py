@@ -13,7 +13,7 @@ from itertools import takewhile
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runner.errors import escape
@@ -100,6 +100,7 @@ def test_a_form_broken_over_lines_is_hidden(spelling, line_break):
     assert f"250-a ⟨password⟩{kept}⟨password⟩ b" == masked.replace("=\r\n", "\r\n")
 
 
+@settings(deadline=None)
 @given(secrets, st.data())
 @example("&\\<'\"%41", None)
 def test_no_form_survives_at_any_place(secret, data):
@@ -117,6 +118,7 @@ def test_no_form_survives_at_any_place(secret, data):
         assert_hidden(secret, html.unescape(masked) if "&" in masked else masked)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["password", "token", "secret", "a⟩b"]), secrets, min_size=1), st.data())
 def test_masking_is_idempotent_and_final(values, data):
     """What was masked holds no secret, also none that the masks made, and stays as it is."""
@@ -129,6 +131,7 @@ def test_masking_is_idempotent_and_final(values, data):
         assert_hidden(value, masked)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), secrets)
 def test_marks_are_ordered_and_apart(noise, secret):
     """Marks come in order, do not touch each other's bytes and lie within the data."""
@@ -257,3 +260,12 @@ def test_a_cut_secret_lies_within_reach(from_end):
     assert len(part) <= redactor.reach(data, from_end=from_end) < 1000
     assert Redactor().reach(data, from_end=from_end) == 0
     assert len(part) == redactor.reach(part, from_end=from_end)
+
+
+def test_values_that_are_no_text_are_hidden():
+    """A secret from the environment may hold any byte, and a SASL response any at all."""
+    redactor = Redactor({"password": "hunter\udcff2", "other": "ab\ud800cd"})
+    redactor.learn("response", b"\xff\xfe\x00\x01")
+    assert [Mark(0, 8, "password")] == redactor.find(b"hunter\xff2")
+    assert redactor.mask("hunter\udcff2 ab\ud800cd") == "⟨password⟩ ⟨other⟩"
+    assert redactor.mask("FFFE0001") == "⟨response⟩"

@@ -161,7 +161,7 @@ def _read_bytes(path: Path) -> bytes:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             raise ValueError("it is a folder" if stat.S_ISDIR(mode) else "it is no regular file")
-        with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123
+        with open(descriptor, "rb", closefd=False) as file:
             data = file.read(MAX_FILE_BYTES + 1)
     finally:
         os.close(descriptor)
@@ -279,9 +279,9 @@ class _Builder:
         if not isinstance(event, yaml.StreamEndEvent):
             self._report(self._span(event, 3), "a second document", "a file holds one; take the rest out")
         for name, event in self._open_anchors.items():
-            self._report(
-                self._span(event, len(name) + 1), f"no alias uses the anchor '&{name}'", slips.WANTS_QUOTES["&"]
-            )
+            span = self._span(event, len(name) + 1)
+            advice = slips.quoted_value(self._source, span) or slips.WANTS_QUOTES["&"]
+            self._report(span, f"no alias uses the anchor '&{name}'", advice)
         return self._as_root(root)
 
     def _as_root(self, root: Node) -> Mapping | None:
@@ -319,18 +319,24 @@ class _Builder:
         width = max(1, end.column - start.column) if start.line == end.line else 0
         node = Scalar(self._source, start.line + 1, start.column + 1, width, event.value, style)
         if event.tag or event.anchor:
-            self._open(event)
+            written = self._open(event)
+            # `send: &text` was meant as a text: it is one, so that it is not told again as missing.
+            node.text = node.text or written
         if self._comments and not style and end.line + 1 in self._comments:
             self._glued_comment(node, end)
         return node
 
-    def _open(self, event: Any) -> None:
-        """Refuse a tag; remember an anchor until an alias uses it."""
+    def _open(self, event: Any) -> str:
+        """Refuse a tag; remember an anchor until an alias uses it. Return what is written there."""
         if event.anchor:
             self._open_anchors[event.anchor] = event
+        line = self._source.line(event.start_mark.line + 1)
+        written = line[event.start_mark.column :].split(" ", 1)[0]
         if event.tag:
-            written = self._source.line(event.start_mark.line + 1)[event.start_mark.column :].split(" ")[0]
-            self._report(self._span(event, len(written)), f"a tag, '{written}'", slips.WANTS_QUOTES["!"])
+            span = self._span(event, len(written))
+            advice = slips.quoted_value(self._source, span) or slips.WANTS_QUOTES["!"]
+            self._report(span, f"a tag, '{written}'", advice)
+        return written
 
     def _sequence(self, event: Any, depth: int) -> Sequence:
         items: list[Node] = []
@@ -389,10 +395,11 @@ class _Builder:
             self._stop(span, f"more than {MAX_ALIASES} aliases")
         target = self._anchors.get(name)
         if target is None:
-            is_own = name in self._open_anchors
-            message = f"alias '*{name}' inside its own anchor" if is_own else f"no anchor '&{name}' above this alias"
+            message, advice = f"no anchor '&{name}' above this alias", slips.quoted_value(self._source, span)
+            if name in self._open_anchors:
+                message, advice = f"alias '*{name}' inside what it stands for", "write it out"
             self._open_anchors.pop(name, None)
-            self._report(span, message, slips.quoted_value(self._source, span) or slips.WANTS_QUOTES["*"])
+            self._report(span, message, advice or slips.WANTS_QUOTES["*"])
             return Scalar.at(span, f"*{name}", "")
         self._open_anchors.pop(name, None)
         self._expand(target, depth, span)
@@ -421,6 +428,7 @@ class _Builder:
             return
         span = Span(self._source, end.line + 1, column, len(line.rstrip()) - column + 1)
         self._report(span, slips.GLUED_COMMENT, slips.glued_comment_advice(node.text, line, column))
+        node.text = node.text or line[column - 1 :].rstrip()
 
     def _place(self, start: Any, end: Any) -> tuple[SourceFile, int, int, int]:
         first, last = start.start_mark, end.end_mark

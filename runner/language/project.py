@@ -52,6 +52,7 @@ _UNIX = "lmtp+unix"
 _LATER = ("pop3", "pop3s", "imap", "imaps", "sieve", "tcp")
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_BARE_HOST = re.compile(r"[\w.-]+(?::\d+)?")
 _LABEL = re.compile(r"[\w-]{1,63}")
 # RFC 1035 section 2.3.4, and what sun_path holds on every system.
 _MAX_HOST = 253
@@ -165,31 +166,32 @@ class _Reader:
         )
 
     def _targets(self, node: Node | None) -> dict[str, Target]:
-        found = {name: self._target(name, value) for name, (_, value) in _mapping(node).items.items()}
-        return {name: target for name, target in found.items() if target is not None}
+        return {name: self._target(name, value) for name, (_, value) in _mapping(node).items.items()}
 
-    def _target(self, name: str, node: Node) -> Target | None:
+    def _target(self, name: str, node: Node) -> Target:
         options = _mapping(node)
         url = options.get("url") if options.items else node
-        if not isinstance(url, Scalar) or url.is_empty:
-            return None
-        try:
-            place = parse_url(url)
-        except InputError as error:
-            self._problems += error.problems
-            return None
         return Target(
             name=name,
-            url=url.text,
-            **place._asdict(),
-            span=url.span,
+            url=_text(url),
+            **self._place(url)._asdict(),
+            span=url.span if url is not None else node.span,
             tags=_texts(options.get("tags")),
             variables=_variables(options.get("vars")),
             secrets=self._secrets(options.get("secrets")),
             tls=self._tls(_mapping(options.get("tls"))),
-            source_address=self._address(options.get("source_address")),
+            source_address=self._parsed(options.get("source_address"), _parse_address) or "",
             plaintext_secrets=_text(options.get("plaintext_secrets")) == "allow",
         )
+
+    def _place(self, url: Node | None) -> _Place:
+        if isinstance(url, Scalar) and url.text:
+            try:
+                return parse_url(url)
+            except InputError as error:
+                self._problems += error.problems
+        # The project is not used, but the rest of the target is still to be judged.
+        return _Place("", "smtp", "", 0)
 
     def _tls(self, options: MappingNode) -> TlsWish:
         return TlsWish(
@@ -198,9 +200,6 @@ class _Reader:
             server_name=_text(options.get("server_name")),
             minimum=_text(options.get("min")) or TlsWish().minimum,
         )
-
-    def _address(self, node: Node | None) -> str:
-        return self._parsed(node, _parse_address) or ""
 
     def _secrets(self, node: Node | None) -> Mapping[str, SecretRef]:
         found: dict[str, SecretRef] = {}
@@ -314,10 +313,13 @@ def parse_url(url: Scalar) -> _Place:
         InputError: with the place in the URL and what would be right.
     """
     match = _URL.fullmatch(url.text)
+    if "@" in url.text and not (match and match[1].lower() == _UNIX):
+        # What stands before the sign may be a password: nothing of the line is shown.
+        advice = "secrets don't belong in a URL: 'username' goes under vars, 'password' under secrets"
+        raise InputError([Problem(without_excerpt(url.span), "a URL with a user name", advice)])
     if match is None:
-        raise _wrong(
-            url, 0, len(url.text), f"'{url.text}' is no URL", f"write it with its scheme: smtp://{_bare(url.text)}"
-        )
+        host = url.text if _BARE_HOST.fullmatch(url.text) else "HOST"
+        raise _wrong(url, 0, len(url.text), f"'{url.text}' is no URL", f"write it with its scheme: smtp://{host}")
     name = match[1].lower()
     scheme = SCHEMES.get(name)
     if scheme is None:
@@ -327,10 +329,6 @@ def parse_url(url: Scalar) -> _Place:
         return _Place(name, scheme.protocol, "", 0, path=_socket_path(url, rest, start))
     host, port = _host_and_port(url, rest, start)
     return _Place(name, scheme.protocol, host, port or scheme.port, implicit_tls=scheme.implicit_tls)
-
-
-def _bare(text: str) -> str:
-    return re.sub(r"^[\w+.-]*:?/*(?=.)", "", text) if "/" in text else text
 
 
 def _wrong(url: Scalar, offset: int, width: int, message: str, advice: str = "") -> InputError:
@@ -354,10 +352,6 @@ def _socket_path(url: Scalar, path: str, start: int) -> str:
 
 def _host_and_port(url: Scalar, rest: str, start: int) -> tuple[str, int]:
     """Split `host`, `host:port`, `[address]`, `[address]:port`; port 0 is the scheme's own."""
-    if "@" in rest:
-        # What stands before the sign may be a password: nothing of the line is shown.
-        advice = "secrets don't belong in a URL: 'username' goes under vars, 'password' under secrets"
-        raise InputError([Problem(without_excerpt(url.span), "a URL with a user name", advice)])
     if match := re.search(r"[/?#]", rest):
         at = match.start()
         raise _wrong(url, start + at, len(rest) - at, f"'{rest[at:]}' after the host", "end the URL with host or port")

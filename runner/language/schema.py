@@ -150,7 +150,7 @@ class _Explainer:
             )
         elif keyword == "required":
             missing = [key for key in error.validator_value if key not in error.instance]
-            self._once(span, f"{_quoted(missing)} {'is' if len(missing) == 1 else 'are'} missing", "")
+            self._once(span, f"{_quoted(missing, ' and ')} {'is' if len(missing) == 1 else 'are'} missing", "")
         elif keyword == "type":
             self._tell_kind(node, span, schema["type"], schema)
         elif keyword == "enum" and (not isinstance(node, Scalar) or node.is_empty):
@@ -277,8 +277,8 @@ def _nearest(word: str, allowed: tuple[str, ...], otherwise: str = "allowed here
     return f"did you mean '{near[0]}'?" if near else f"{otherwise}: {', '.join(allowed)}"
 
 
-def _quoted(words: list[str]) -> str:
-    return " or ".join(f"'{word}'" for word in words)
+def _quoted(words: list[str], joint: str = " or ") -> str:
+    return joint.join(f"'{word}'" for word in words)
 
 
 def _names(types: Any) -> Iterator[str]:

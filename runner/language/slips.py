@@ -119,10 +119,19 @@ def explain(source: SourceFile, text: str, error: yaml.MarkedYAMLError) -> Slip:
 
     `text` is what was parsed: the source's own text, but for lines mended before.
     """
-    mark = error.problem_mark or error.context_mark
-    number, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     parsed = SourceFile(source.name, text)
-    fault = _Fault(source, parsed, error, number, column, parsed.line(number))
+    last = max(1, len(text.rstrip().splitlines()))
+
+    def place(mark: yaml.Mark | None) -> tuple[int, int]:
+        if mark is None:
+            return 1, 1
+        # The end of the file is where its last text ends, not an empty line below that.
+        return (mark.line + 1, mark.column + 1) if mark.line < last else (last, len(parsed.line(last).rstrip()) + 1)
+
+    number, column = place(error.problem_mark or error.context_mark)
+    context = str(error.context or "")
+    opening = place(error.context_mark)
+    fault = _Fault(source, parsed, str(error.problem or ""), context, opening, number, column, parsed.line(number))
     for rule in _RULES if len(fault.line) <= MAX_LINE else ():
         slip = rule(fault)
         if slip is not None:
@@ -134,18 +143,12 @@ def explain(source: SourceFile, text: str, error: yaml.MarkedYAMLError) -> Slip:
 class _Fault:
     source: SourceFile
     parsed: SourceFile
-    error: yaml.MarkedYAMLError
+    problem: str
+    context: str
+    opening: tuple[int, int]
     number: int
     column: int
     line: str
-
-    @property
-    def problem(self) -> str:
-        return str(self.error.problem or "")
-
-    @property
-    def context(self) -> str:
-        return str(self.error.context or "")
 
     @property
     def value_column(self) -> int:
@@ -155,6 +158,11 @@ class _Fault:
     def slip(self, column: int, width: int, message: str, advice: str, mended: str = "") -> Slip:
         span = Span(self.source, self.number, column, max(1, width))
         return Slip(Problem(span, message, advice), mended)
+
+    def rest_of_line(self, number: int, column: int) -> Span:
+        """Return the span from a place to the end of its line."""
+        width = len(self.parsed.line(number).rstrip()) - column + 1
+        return Span(self.source, number, column, max(1, width))
 
     def unquoted(self, message: str) -> Slip:
         """Say that the line's value wants quotes, and how it looks with them."""
@@ -248,12 +256,10 @@ def _escape_sign(fault: _Fault) -> Slip | None:
 
 
 def _open_quote(fault: _Fault) -> Slip | None:
-    if "scanning a quoted scalar" not in fault.context or fault.error.context_mark is None:
+    if "scanning a quoted scalar" not in fault.context:
         return None
-    start = fault.error.context_mark
-    line = fault.parsed.line(start.line + 1)
-    span = Span(fault.source, start.line + 1, start.column + 1, max(1, len(line.rstrip()) - start.column))
-    sign = line[start.column : start.column + 1]
+    span = fault.rest_of_line(*fault.opening)
+    sign = fault.parsed.line(span.line)[span.column - 1 : span.column]
     return Slip(Problem(span, f"the quote {sign} that opens here is never closed", "end the text with the same quote"))
 
 
@@ -271,33 +277,28 @@ def _after_quote(fault: _Fault) -> Slip | None:
 
 
 def _unclosed(fault: _Fault) -> Slip | None:
-    context = fault.error.context_mark
-    if "parsing a flow" not in fault.context or context is None:
+    if "parsing a flow" not in fault.context:
         return None
     opening, closing = ("[", "]") if "sequence" in fault.context else ("{", "}")
     advice = f"close it; a text that starts with '{opening}', or has brackets or ',' inside '[ ]', wants quotes"
-    if context.line + 1 == fault.number:
+    if fault.opening[0] == fault.number:
         return fault.slip(fault.column, 1, f"',' or '{closing}' is due here", advice)
-    span = Span(fault.source, context.line + 1, context.column + 1)
+    span = Span(fault.source, *fault.opening)
     return Slip(Problem(span, f"the '{opening}' that opens here is not closed by line {fault.number}", advice))
 
 
 def _no_key(fault: _Fault) -> Slip | None:
-    context = fault.error.context_mark
-    if "could not find expected ':'" not in fault.problem or context is None:
+    if "could not find expected ':'" not in fault.problem:
         return None
-    line = fault.parsed.line(context.line + 1)
-    width = len(line.rstrip()) - context.column
-    span = Span(fault.source, context.line + 1, context.column + 1, max(1, width))
+    span = fault.rest_of_line(*fault.opening)
     return Slip(Problem(span, "neither 'key: value' nor '- item'", "a text that goes on wants deeper indentation"))
 
 
 def _indentation(fault: _Fault) -> Slip | None:
-    if "parsing a block" not in fault.context or fault.error.context_mark is None:
+    if "parsing a block" not in fault.context:
         return None
-    opening = fault.error.context_mark
     what = "mapping" if "mapping" in fault.context else "list"
-    advice = f"it continues neither the {what} that begins on line {opening.line + 1} nor what is around it"
+    advice = f"it continues neither the {what} that begins on line {fault.opening[0]} nor what is around it"
     return fault.slip(fault.column, 1, "this line doesn't fit here; look at its indentation", advice)
 
 

@@ -1,0 +1,106 @@
+"""What the commands print: reports in the terminal's width, progress while a run goes on."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from runner.report.table import Style
+    from runner.results import CaseResult
+
+FALLBACK_COLUMNS = 80
+
+
+def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say how much is shown, and how."""
+    output = parser.add_argument_group("output")
+    amount = output.add_mutually_exclusive_group()
+    amount.add_argument("-v", "--verbose", action="store_true", help="show every conversation whole")
+    amount.add_argument("-q", "--quiet", action="store_true", help="show the summary alone")
+    output.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="default: on a terminal, unless NO_COLOR is set",
+    )
+
+
+def style(options: argparse.Namespace) -> Style:
+    """Return how reports are to look on standard output."""
+    from runner.report.table import Style  # noqa: PLC0415
+
+    is_terminal = sys.stdout.isatty()
+    auto = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    verbosity: Literal["quiet", "normal", "verbose"] = "normal"
+    if options.verbose:
+        verbosity = "verbose"
+    elif options.quiet:
+        verbosity = "quiet"
+    return Style(
+        columns=shutil.get_terminal_size((FALLBACK_COLUMNS, 24)).columns,
+        has_colour=options.color == "always" or (options.color == "auto" and auto),
+        verbosity=verbosity,
+    )
+
+
+class Progress(Protocol):
+    """Shows how far a run is."""
+
+    def advance(self, result: CaseResult) -> None:
+        """Count one case that has ended."""
+
+    def close(self) -> None:
+        """Take the progress off the screen."""
+
+
+class _Silent:
+    def advance(self, result: CaseResult) -> None:
+        """Show nothing: nobody watches."""
+
+    def close(self) -> None:
+        """Nothing was shown."""
+
+
+class _Counter:
+    def __init__(self, total: int) -> None:
+        self._done, self._failed, self._total = 0, 0, total
+
+    def advance(self, result: CaseResult) -> None:
+        """Count one case that has ended."""
+        self._done += 1
+        self._failed += result.outcome.is_failure
+        failed = f", {self._failed} not passed" if self._failed else ""
+        print(f"\r{self._done}/{self._total}{failed} ", end="", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Take the counter off the screen."""
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+class _Bar:
+    def __init__(self, total: int, make: Callable[..., object]) -> None:
+        self._bar: object = make(total=total, unit="case", leave=False, file=sys.stderr)
+
+    def advance(self, result: CaseResult) -> None:  # noqa: ARG002 -- the interface's
+        """Count one case that has ended."""
+        self._bar.update()  # type: ignore[attr-defined]
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        self._bar.close()  # type: ignore[attr-defined]
+
+
+def progress(total: int, options: argparse.Namespace) -> Progress:
+    """Return a progress display for standard error; a silent one where that is no terminal."""
+    if options.quiet or total < 2 or not sys.stderr.isatty():
+        return _Silent()
+    try:
+        from tqdm import tqdm  # noqa: PLC0415 -- the extra `tty`
+    except ImportError:
+        return _Counter(total)
+    return _Bar(total, tqdm)

@@ -1,0 +1,162 @@
+"""`mailproof run`: replay scenarios against targets and show what passed."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from dataclasses import replace
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Self
+
+from runner.cli import debugging
+from runner.cli.output import add_output_arguments, progress, style
+from runner.errors import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_PASSED,
+    EXIT_TERMINATED,
+    EXIT_TOOL,
+    InputError,
+    Problem,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from runner.results import RunResult
+    from runner.scheduler import Entry
+
+NAME = "run"
+HELP = "replay scenarios against servers and show in a table what passed"
+DESCRIPTION = """\
+Replays scenarios against targets. Every file is read and checked before anything connects.
+
+  mailproof run scenarios --target smtp://mail.example.com:25
+  mailproof run                      all of scenarios/ against all targets of mailproof.yaml
+  mailproof run pack: --target mx    the bundled scenarios"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    from runner.cli.selection import add_scenario_arguments  # noqa: PLC0415
+
+    add_scenario_arguments(parser)
+    running = parser.add_argument_group("running")
+    running.add_argument("--jobs", type=_positive, default=100, metavar="N", help="cases at once (default 100)")
+    running.add_argument(
+        "--per-target", type=_positive, default=20, metavar="N", help="cases at once for one target (default 20)"
+    )
+    running.add_argument("--fail-fast", action="store_true", help="begin no further case after one that is not passed")
+    running.add_argument("--no-skips", action="store_true", help="a skipped case is a failure")
+    running.add_argument(
+        "--deadline", type=_duration, metavar="TIME", help="stop the whole run after this time, such as 5m"
+    )
+    add_output_arguments(parser)
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:9]) > 0 and len(text) < 8):
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1")
+    return int(text)
+
+
+def _duration(text: str) -> float:
+    from runner.language.values import parse_duration  # noqa: PLC0415
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def perform(options: argparse.Namespace) -> int:
+    """Perform the command and return its exit code."""
+    entries = _plan(options)
+    return play(entries, options)
+
+
+def _plan(options: argparse.Namespace) -> tuple[Entry, ...]:
+    from runner.cli.selection import choose, read_project, read_scenarios, scenario_files, targets  # noqa: PLC0415
+    from runner.scheduler import plan  # noqa: PLC0415
+    from runner.surroundings import SecretStore, parse_secret, parse_variable, surroundings  # noqa: PLC0415
+
+    problems: list[Problem] = []
+    project = read_project(problems)
+    variables = dict(map(parse_variable, options.variables))
+    secrets = dict(map(parse_secret, options.secrets))
+    files = scenario_files(options.paths, project)
+    scenarios = read_scenarios(files, problems)
+    chosen_targets = []
+    try:
+        chosen_targets = targets(options, project)
+    except InputError as error:
+        problems += error.problems
+    except UsageError:
+        if not problems:
+            raise
+    if problems:
+        raise InputError(problems)
+    store = SecretStore()
+    chosen = choose(scenarios, options.words, options.tags)
+    try:
+        return plan(chosen, chosen_targets, project, surroundings(project, variables, secrets, store))
+    finally:
+        debugging.remember(store.values)
+        for warning in store.warnings:
+            print(f"mailproof: warning: {warning}", file=sys.stderr)
+
+
+def play(entries: tuple[Entry, ...], options: argparse.Namespace, *, is_embedded: bool = False) -> int:
+    """Play a plan, print its report and return the exit code."""
+    from runner.report.table import render_run  # noqa: PLC0415
+    from runner.scheduler import Scheduler, without_skips  # noqa: PLC0415
+
+    shown = progress(len(entries), options)
+    scheduler = Scheduler(
+        entries,
+        jobs=options.jobs,
+        per_target=options.per_target,
+        fail_fast=options.fail_fast,
+        deadline=options.deadline,
+        finished=shown.advance,
+    )
+    with _Signals(scheduler) as signals:
+        run = scheduler.run()
+    shown.close()
+    if options.no_skips:
+        run = without_skips(run)
+    print(render_run(replace(run, is_embedded=is_embedded), style(options)))
+    for crash in scheduler.crashes:
+        print(f"mailproof: internal error: {debugging.describe(crash, debug=options.debug)}", file=sys.stderr)
+    if signals.exit_code:
+        return signals.exit_code
+    return EXIT_TOOL if scheduler.crashes else exit_code(run)
+
+
+def exit_code(run: RunResult) -> int:
+    """Return the code for a run that was not interrupted."""
+    return EXIT_PASSED if run.is_passed else EXIT_FAILED
+
+
+class _Signals:
+    """While it is open, SIGINT and SIGTERM stop the run; a second one ends the process."""
+
+    def __init__(self, scheduler: Any) -> None:
+        self.exit_code = 0
+        self._scheduler = scheduler
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._caught)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _caught(self, number: int, _: FrameType | None) -> None:
+        self.exit_code = EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_TERMINATED
+        for one, handler in self._before.items():
+            signal.signal(one, handler)
+        self._scheduler.stop(signal.Signals(number).name)

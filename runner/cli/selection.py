@@ -1,0 +1,225 @@
+"""Which scenarios, targets and project file a command line means."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.errors import InputError, Problem, UsageError
+from runner.language.compile import read_scenario
+from runner.language.paths import PROJECT_FILE
+from runner.language.project import find_project, load_project, parse_target
+from runner.language.template import did_you_mean
+from runner.resources import bundled
+
+if TYPE_CHECKING:
+    from runner.language.model import Scenario
+    from runner.language.project import Project, Target
+
+# A scenario with this tag floods, locks out, or could: it runs only when asked for by this tag.
+INTRUSIVE = "intrusive"
+_SUFFIXES = (".yaml", ".yml")
+_PACK = "pack:"
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioFile:
+    """A scenario file: where it is, how messages call it, and the folder that its files may lie in."""
+
+    path: Path
+    name: str
+    root: Path
+
+
+def add_scenario_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that choose scenarios and targets."""
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="scenario files and folders, or pack: for the bundled ones; default: scenarios/ beside mailproof.yaml",
+    )
+    choice = parser.add_argument_group("choosing")
+    choice.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="NAME|URL",
+        help="a target of mailproof.yaml or a URL such as smtp://host:25; repeatable; default: all of the file",
+    )
+    choice.add_argument(
+        "-k",
+        dest="words",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="only scenarios whose name or file holds TEXT",
+    )
+    choice.add_argument(
+        "--tag", dest="tags", action="append", default=[], metavar="TAG", help="only scenarios with this tag"
+    )
+    values = parser.add_argument_group("values")
+    values.add_argument(
+        "--var",
+        dest="variables",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a variable, for every scenario",
+    )
+    values.add_argument(
+        "--secret",
+        dest="secrets",
+        action="append",
+        default=[],
+        metavar="NAME=env:VARIABLE",
+        help="a secret; also NAME=file:PATH, or NAME alone to be asked for it",
+    )
+    tls = parser.add_argument_group("TLS of targets given as a URL")
+    tls.add_argument("--ca", metavar="FILE", help="a PEM file with the certificates to trust")
+    tls.add_argument("--no-verify", action="store_true", help="accept any certificate; every report says so")
+
+
+# The project file.
+
+
+def read_project(problems: list[Problem]) -> Project | None:
+    """Read the project file found upwards from the working directory."""
+    path = find_project(Path.cwd())
+    return load_project(path, problems, _shown(path)) if path is not None else None
+
+
+def _shown(path: Path) -> str:
+    relative = os.path.relpath(path)
+    return relative if not relative.startswith("../../..") else str(path)
+
+
+# Scenarios.
+
+
+def scenario_files(paths: list[str], project: Project | None) -> list[ScenarioFile]:
+    """Return the scenario files that the paths stand for, each once, folders in the order of names.
+
+    Raises:
+        UsageError: a path leads nowhere, or there is none to go by.
+    """
+    if not paths:
+        paths = [_default_folder(project)]
+    found: dict[Path, ScenarioFile] = {}
+    for text in paths:
+        for file in _files(text):
+            found.setdefault(file.path.resolve(), file)
+    if not found:
+        raise UsageError(f"no scenario files in {', '.join(paths)}; they end with .yaml")
+    return list(found.values())
+
+
+def _default_folder(project: Project | None) -> str:
+    root = project.root if project is not None and project.root is not None else None
+    folder = (root or Path.cwd()) / "scenarios"
+    if root is None or not folder.is_dir():
+        where = "beside mailproof.yaml" if root is not None else "and no mailproof.yaml here"
+        raise UsageError(
+            f"which scenarios? name files or folders, or pack: for the bundled ones; there is no scenarios/ {where}"
+        )
+    return os.path.relpath(folder)
+
+
+def _files(text: str) -> Iterator[ScenarioFile]:
+    if text.startswith(_PACK):
+        pack = bundled("scenarios")
+        path = pack / text.removeprefix(_PACK)
+        if not path.is_dir() or not path.resolve().is_relative_to(pack.resolve()):
+            raise UsageError(f"there is no bundled pack '{text}'; 'pack:' holds all of them")
+        yield from _walk(path, pack, lambda one: f"{_PACK}{one.relative_to(pack)}")
+        return
+    path = Path(text)
+    if path.is_dir():
+        yield from _walk(path, path, str)
+    elif path.exists():
+        yield ScenarioFile(path, text, path.absolute().parent)
+    else:
+        raise UsageError(f"there is no file or folder '{text}'")
+
+
+def _walk(folder: Path, root: Path, name: object) -> Iterator[ScenarioFile]:
+    assert callable(name)
+    for path in sorted(folder.rglob("*")):
+        is_scenario = path.suffix in _SUFFIXES and path.name != PROJECT_FILE and path.is_file()
+        if is_scenario and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield ScenarioFile(path, name(path), root.absolute())
+
+
+def read_scenarios(files: list[ScenarioFile], problems: list[Problem]) -> list[Scenario]:
+    """Read and compile every file; problems of all files are added."""
+    found = [read_scenario(file.path, file.name, file.root, problems) for file in files]
+    return [scenario for scenario in found if scenario is not None]
+
+
+def choose(scenarios: list[Scenario], words: list[str], tags: list[str]) -> list[Scenario]:
+    """Return the scenarios that `-k` and `--tag` leave; intrusive ones only where their tag is named.
+
+    Raises:
+        UsageError: none is left.
+    """
+    chosen = [scenario for scenario in scenarios if _is_chosen(scenario, words, tags)]
+    if not chosen:
+        asked = " ".join([*(f"-k {word}" for word in words), *(f"--tag {tag}" for tag in tags)])
+        hint = "" if asked else f"; all are tagged '{INTRUSIVE}' and run only with --tag {INTRUSIVE}"
+        known = sorted({tag for scenario in scenarios for tag in scenario.tags})
+        hint = hint or (f"; the tags are: {', '.join(known)}" if tags else "")
+        raise UsageError(f"no scenario is selected{' by ' + asked if asked else ''}{hint}")
+    return chosen
+
+
+def _is_chosen(scenario: Scenario, words: list[str], tags: list[str]) -> bool:
+    if INTRUSIVE in scenario.tags and INTRUSIVE not in tags:
+        return False
+    if tags and not set(tags) & set(scenario.tags):
+        return False
+    text = f"{scenario.name} {scenario.source.name}".lower()
+    return not words or any(word.lower() in text for word in words)
+
+
+# Targets.
+
+
+def targets(options: argparse.Namespace, project: Project | None) -> list[Target]:
+    """Return the targets that `--target` names, else all of the project file.
+
+    Raises:
+        UsageError: a name that the project file does not have, or no target at all.
+        InputError: a URL that is none.
+    """
+    known = project.targets if project is not None else {}
+    if not options.target:
+        if not known:
+            raise UsageError("which server? name one: --target smtp://host:25, or write targets: into mailproof.yaml")
+        return list(known.values())
+    found: dict[str, Target] = {}
+    problems: list[Problem] = []
+    for text in options.target:
+        if "://" in text:
+            try:
+                found[text] = _with_tls(parse_target(text), options)
+            except InputError as error:
+                problems += error.problems
+        elif text in known:
+            found[text] = known[text]
+        else:
+            advice = did_you_mean(text, known, "the targets are") or "a URL (smtp://host:25) needs no project file"
+            raise UsageError(f"unknown target '{text}'; {advice}")
+    if problems:
+        raise InputError(problems)
+    return list(found.values())
+
+
+def _with_tls(target: Target, options: argparse.Namespace) -> Target:
+    ca = options.ca or ""
+    if ca and not Path(ca).is_file():
+        raise UsageError(f"--ca: there is no file '{ca}'")
+    return replace(target, tls=replace(target.tls, ca=ca and str(Path(ca).absolute()), verify=not options.no_verify))

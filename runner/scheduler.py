@@ -1,0 +1,192 @@
+"""Scenarios × targets as cases, many at once, with results in the order of the input.
+
+`plan` makes the cases and finds every problem before anything connects; `Scheduler` plays them over one driver.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from runner.errors import InputError, Problem
+from runner.language.case import Case, Given, Seed, Skip, expand
+from runner.net import allow_files
+from runner.player import Player
+from runner.results import CaseResult, Outcome, Place, RunResult
+from runner.session import Driver
+
+if TYPE_CHECKING:
+    from runner.language.model import Scenario
+    from runner.language.project import Project, Target
+
+DEFAULT_JOBS = 100
+DEFAULT_PER_TARGET = 20
+# Sockets are not the only files: the three standard ones, the loop's own, reports.
+SPARE_FILES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the run to be: a scenario with a target, and its case or why there is none."""
+
+    scenario: Scenario
+    target: Target | None
+    case: Case | Skip
+
+
+def plan(
+    scenarios: Iterable[Scenario], targets: Iterable[Target], project: Project | None, given: Given
+) -> tuple[Entry, ...]:
+    """Return an entry for each scenario with each target whose protocol fits.
+
+    Raises:
+        InputError: names that nobody gives, and whatever else is wrong; all problems at once.
+    """
+    problems: list[Problem] = []
+    entries: list[Entry] = []
+    targets = tuple(targets)
+    now = datetime.now().astimezone()
+    for scenario in scenarios:
+        fitting = [target for target in targets if target.protocol == scenario.protocol]
+        if not fitting:
+            entries.append(Entry(scenario, None, Skip(f"no target speaks {scenario.protocol}")))
+        for target in fitting:
+            seed = Seed(secrets.token_hex(8), now)
+            case = expand(scenario, target, project, given, seed=seed, problems=problems)
+            if case is not None:
+                entries.append(Entry(scenario, target, case))
+    if problems:
+        raise InputError(list(dict.fromkeys(problems)))
+    return tuple(entries)
+
+
+class Scheduler:
+    """Plays the entries of a plan. `finished` is called with each result as it comes."""
+
+    def __init__(
+        self,
+        entries: tuple[Entry, ...],
+        *,
+        jobs: int = DEFAULT_JOBS,
+        per_target: int = DEFAULT_PER_TARGET,
+        fail_fast: bool = False,
+        deadline: float | None = None,
+        finished: Callable[[CaseResult], None] = lambda _: None,
+    ) -> None:
+        self._entries = entries
+        self._jobs = jobs
+        self._per_target = per_target
+        self._fail_fast = fail_fast
+        self._deadline = deadline
+        self._finished = finished
+        self._driver = Driver()
+        self._results: list[CaseResult | None] = [None] * len(entries)
+        self._waiting: dict[str, deque[int]] = {}
+        self._running: dict[str, int] = {}
+        self._under_way = 0
+        self._interrupted = ""
+        #: What went wrong inside mailproof itself, one for each case that it cost.
+        self.crashes: list[BaseException] = []
+
+    def run(self) -> RunResult:
+        """Play all; returns when every case has ended or was stopped."""
+        started = time.monotonic()
+        for number, entry in enumerate(self._entries):
+            if isinstance(entry.case, Skip):
+                self._keep(number, _without_case(entry, Outcome.SKIPPED, entry.case.reason))
+            else:
+                self._waiting.setdefault(entry.case.target.name, deque()).append(number)
+        allow_files(min(self._jobs, len(self._entries)) + SPARE_FILES)
+        timer = self._start_timer()
+        try:
+            self._feed()
+            self._driver.run()
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._driver.close()
+        return RunResult(tuple(self._all_results()), time.monotonic() - started, self._interrupted)
+
+    def stop(self, why: str) -> None:
+        """Stop every case that runs and begin no other; may be called from a signal handler."""
+        self._interrupted = why
+        self._waiting.clear()
+        self._driver.stop(f"interrupted ({why})")
+
+    def _start_timer(self) -> threading.Timer | None:
+        if self._deadline is None:
+            return None
+        timer = threading.Timer(self._deadline, self.stop, [f"the run's deadline of {self._deadline:g} s"])
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def _feed(self) -> None:
+        """Begin as many cases as the limits allow, each target's in order."""
+        for name, numbers in list(self._waiting.items()):
+            while numbers and self._under_way < self._jobs and self._running.get(name, 0) < self._per_target:
+                self._begin(name, numbers.popleft())
+            if not numbers:
+                self._waiting.pop(name, None)
+
+    def _begin(self, name: str, number: int) -> None:
+        entry = self._entries[number]
+        assert isinstance(entry.case, Case)
+        self._under_way += 1
+        self._running[name] = self._running.get(name, 0) + 1
+
+        def done(result: object) -> None:
+            assert isinstance(result, CaseResult)
+            self._under_way -= 1
+            self._running[name] -= 1
+            self._keep(number, result)
+            if result.outcome.is_failure and self._fail_fast:
+                self._waiting.clear()
+            self._feed()
+
+        def crashed(_: object, error: BaseException) -> CaseResult:
+            self.crashes.append(error)
+            reason = f"internal error: {type(error).__name__}; this is a fault of mailproof, not of the server"
+            return _without_case(entry, Outcome.ERROR, reason)
+
+        self._driver.add(Player(entry.case), done, crashed)
+
+    def _keep(self, number: int, result: CaseResult) -> None:
+        self._results[number] = result
+        self._finished(result)
+
+    def _all_results(self) -> Iterable[CaseResult]:
+        for entry, result in zip(self._entries, self._results, strict=True):
+            yield result if result is not None else _without_case(entry, Outcome.NOT_RUN, "not begun")
+
+
+def without_skips(run: RunResult) -> RunResult:
+    """Return the run with every skipped case failed (`--no-skips`)."""
+    return replace(
+        run,
+        cases=tuple(
+            replace(case, outcome=Outcome.FAILED, reason=f"skipped: {case.reason}")
+            if case.outcome is Outcome.SKIPPED
+            else case
+            for case in run.cases
+        ),
+    )
+
+
+def _without_case(entry: Entry, outcome: Outcome, reason: str) -> CaseResult:
+    scenario, target = entry.scenario, entry.target
+    return CaseResult(
+        scenario=scenario.name,
+        target=target.name if target is not None else "",
+        outcome=outcome,
+        reason=reason,
+        place=Place(scenario.source.name, scenario.span.line, scenario.span.column),
+        endpoint=target.url if target is not None else "",
+        description=scenario.description,
+    )

@@ -1,0 +1,176 @@
+"""What a run takes from the machine: the environment's named variables, secrets, the host's name.
+
+Only what a file or the command line names is read. Secrets are fetched when they are first asked for, once.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import socket
+import stat
+import subprocess
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.errors import UsageError
+from runner.language.case import Given, SecretError
+from runner.language.project import SecretRef
+from runner.language.template import PLAIN_NAME
+
+if TYPE_CHECKING:
+    from runner.language.project import Project
+
+# A password manager may ask its agent, or its user to touch a key.
+COMMAND_SECONDS = 30.0
+# getfqdn asks the resolver, which may ask a name server that is not there.
+NAME_SECONDS = 1.0
+SECRET_LIMIT = 64 * 1024
+_FULL_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
+
+
+class SecretStore:
+    """Fetches secrets and remembers them; `warnings` says what was unsound about a source."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self._known: dict[tuple[str, str | tuple[str, ...]], str] = {}
+
+    @property
+    def values(self) -> Iterable[str]:
+        """Every value fetched so far, for masking what is shown when something breaks."""
+        return self._known.values()
+
+    def get(self, reference: SecretRef) -> str:
+        """Return a secret's value.
+
+        Raises:
+            SecretError: its source does not give it.
+        """
+        key = (reference.kind, reference.value)
+        if key not in self._known:
+            self._known[key] = self._fetch(reference)
+        return self._known[key]
+
+    def _fetch(self, reference: SecretRef) -> str:
+        value = reference.value
+        if isinstance(value, tuple):
+            return _from_command(value)
+        if reference.kind == "env":
+            if value not in os.environ:
+                raise SecretError(f"the environment variable '{value}' is not set")
+            return os.environ[value]
+        if reference.kind == "file":
+            return self._from_file(Path(value))
+        try:
+            return getpass.getpass(f"{value}: ")
+        except EOFError as error:
+            raise SecretError("nobody is there to type it; give it as env:NAME or file:PATH") from error
+
+    def _from_file(self, path: Path) -> str:
+        try:
+            with path.open("rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                if not stat.S_ISREG(mode):
+                    raise SecretError(f"'{path}' is not a regular file")
+                data = file.read(SECRET_LIMIT + 1)
+        except OSError as error:
+            raise SecretError(f"'{path}' can't be read: {(error.strerror or str(error)).lower()}") from error
+        if mode & (stat.S_IRGRP | stat.S_IROTH):
+            self.warnings.append(f"the secret file '{path}' can be read by others than its owner (chmod 600)")
+        return _as_secret(data)
+
+
+def _from_command(command: tuple[str, ...]) -> str:
+    try:
+        ended = subprocess.run(  # noqa: S603 -- the project file names it, as a list; no shell
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        why = "took too long" if isinstance(error, subprocess.TimeoutExpired) else str(error.strerror).lower()
+        raise SecretError(f"the command '{command[0]}' {why}") from error
+    if ended.returncode:
+        raise SecretError(f"the command '{command[0]}' ended with {ended.returncode}")
+    return _as_secret(ended.stdout[: SECRET_LIMIT + 1])
+
+
+def _as_secret(data: bytes) -> str:
+    """Return a secret's text, without the one line end that editors add."""
+    if len(data) > SECRET_LIMIT:
+        raise SecretError(f"it is longer than {SECRET_LIMIT} bytes")
+    data = data.removesuffix(b"\n").removesuffix(b"\r")
+    return data.decode("utf-8", "surrogateescape")
+
+
+def parse_variable(text: str) -> tuple[str, str]:
+    """Read `--var NAME=VALUE`.
+
+    Raises:
+        UsageError: it is not of that form.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not PLAIN_NAME.fullmatch(name):
+        raise UsageError(f"--var {text}: write it as NAME=VALUE; names are letters, digits, '_' and '-'")
+    return name, value
+
+
+def parse_secret(text: str) -> tuple[str, SecretRef]:
+    """Read `--secret NAME`, `NAME=env:VARIABLE` or `NAME=file:PATH`; a value itself is refused.
+
+    Raises:
+        UsageError: it is not of that form.
+    """
+    name, equals, source = text.partition("=")
+    if not PLAIN_NAME.fullmatch(name):
+        raise UsageError("--secret: write it as NAME=env:VARIABLE or NAME=file:PATH, or NAME alone to be asked")
+    return name, parse_secret_source(f"--secret {name}", name, source) if equals else SecretRef("prompt", name)
+
+
+def parse_secret_source(option: str, name: str, source: str) -> SecretRef:
+    """Read `env:VARIABLE` or `file:PATH`; `option` is what messages call it.
+
+    Raises:
+        UsageError: it is not of that form; the text itself, maybe a password, is not in the message.
+    """
+    kind, _, value = source.partition(":")
+    if kind == "env" and value:
+        return SecretRef("env", value)
+    if kind == "file" and value:
+        return SecretRef("file", str(Path(value).absolute()))
+    raise UsageError(
+        f"{option}=…: a value on the command line shows in the list of processes; "
+        f"write {name}=env:VARIABLE or {name}=file:PATH"
+    )
+
+
+def surroundings(
+    project: Project | None,
+    variables: Mapping[str, str],
+    secrets: Mapping[str, SecretRef],
+    store: SecretStore,
+) -> Given:
+    """Return what the command line and the machine give to the cases of a run."""
+    named = project.env if project is not None else ()
+    return Given(
+        variables=variables,
+        secrets=secrets,
+        environment={name: os.environ[name] for name in named if name in os.environ},
+        client_name=full_host_name(),
+        secret=store.get,
+    )
+
+
+def full_host_name() -> str:
+    """Return the machine's full name for EHLO (RFC 5321 section 4.1.1.1), or nothing if it has none."""
+    name = socket.gethostname()
+    if "." not in name:
+        found: list[str] = []
+        asking = threading.Thread(target=lambda: found.append(socket.getfqdn(name)), daemon=True)
+        asking.start()
+        asking.join(NAME_SECONDS)
+        name = found[0] if found else ""
+    is_full = _FULL_NAME.fullmatch(name) is not None and not name.startswith("localhost.")
+    return name if is_full else ""
