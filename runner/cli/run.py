@@ -17,9 +17,6 @@ from runner.errors import (
     EXIT_PASSED,
     EXIT_TERMINATED,
     EXIT_TOOL,
-    InputError,
-    Problem,
-    UsageError,
 )
 
 if TYPE_CHECKING:
@@ -76,30 +73,15 @@ def perform(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> tuple[Entry, ...]:
-    from runner.cli.selection import choose, read_project, read_scenarios, scenario_files, targets  # noqa: PLC0415
+    from runner.cli.selection import select  # noqa: PLC0415
     from runner.scheduler import plan  # noqa: PLC0415
-    from runner.surroundings import SecretStore, parse_secret, parse_variable, surroundings  # noqa: PLC0415
+    from runner.surroundings import SecretStore, surroundings  # noqa: PLC0415
 
-    problems: list[Problem] = []
-    project = read_project(problems)
-    variables = dict(map(parse_variable, options.variables))
-    secrets = dict(map(parse_secret, options.secrets))
-    files = scenario_files(options.paths, project)
-    scenarios = read_scenarios(files, problems)
-    chosen_targets = []
-    try:
-        chosen_targets = targets(options, project)
-    except InputError as error:
-        problems += error.problems
-    except UsageError:
-        if not problems:
-            raise
-    if problems:
-        raise InputError(problems)
+    selected = select(options, needs_target=True)
     store = SecretStore()
-    chosen = choose(scenarios, options.words, options.tags)
+    given = surroundings(selected.project, selected.variables, selected.secrets, store)
     try:
-        return plan(chosen, chosen_targets, project, surroundings(project, variables, secrets, store))
+        return plan(selected.scenarios, selected.targets, selected.project, given)
     finally:
         debugging.remember(store.values)
         for warning in store.warnings:

@@ -15,10 +15,11 @@ from runner.language.paths import PROJECT_FILE
 from runner.language.project import find_project, load_project, parse_target
 from runner.language.template import did_you_mean
 from runner.resources import bundled
+from runner.surroundings import parse_secret, parse_variable
 
 if TYPE_CHECKING:
     from runner.language.model import Scenario
-    from runner.language.project import Project, Target
+    from runner.language.project import Project, SecretRef, Target
 
 # A scenario with this tag floods, locks out, or could: it runs only when asked for by this tag.
 INTRUSIVE = "intrusive"
@@ -82,6 +83,43 @@ def add_scenario_arguments(parser: argparse.ArgumentParser) -> None:
     tls = parser.add_argument_group("TLS of targets given as a URL")
     tls.add_argument("--ca", metavar="FILE", help="a PEM file with the certificates to trust")
     tls.add_argument("--no-verify", action="store_true", help="accept any certificate; every report says so")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a command line means: checked scenarios, the targets, and the values that it gives."""
+
+    scenarios: list[Scenario]
+    targets: list[Target]
+    project: Project | None
+    variables: dict[str, str]
+    secrets: dict[str, SecretRef]
+
+
+def select(options: argparse.Namespace, *, needs_target: bool) -> Selection:
+    """Read all that the command line names.
+
+    Raises:
+        UsageError: it asks for what can't be.
+        InputError: every problem of every file and URL.
+    """
+    problems: list[Problem] = []
+    project = read_project(problems)
+    variables = dict(map(parse_variable, options.variables))
+    secrets = dict(map(parse_secret, options.secrets))
+    scenarios = read_scenarios(scenario_files(options.paths, project), problems)
+    chosen: list[Target] = []
+    if needs_target or options.target or (project is not None and project.targets):
+        try:
+            chosen = targets(options, project)
+        except InputError as error:
+            problems += error.problems
+        except UsageError:
+            if not problems:
+                raise
+    if problems:
+        raise InputError(problems)
+    return Selection(choose(scenarios, options.words, options.tags), chosen, project, variables, secrets)
 
 
 # The project file.

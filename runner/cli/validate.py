@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from runner.errors import EXIT_PASSED, InputError, Problem
+from runner.errors import EXIT_PASSED
 
 if TYPE_CHECKING:
+    from runner.cli.selection import Selection
     from runner.language.model import Scenario
-    from runner.language.project import Project, Target
 
 NAME = "validate"
 HELP = "check scenario and project files without connecting"
@@ -27,39 +27,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def perform(options: argparse.Namespace) -> int:
     """Perform the command and return its exit code."""
-    from runner.cli.selection import choose, read_project, read_scenarios, scenario_files, targets  # noqa: PLC0415
-    from runner.surroundings import parse_secret, parse_variable  # noqa: PLC0415
+    from runner.cli.selection import select  # noqa: PLC0415
 
-    problems: list[Problem] = []
-    project = read_project(problems)
-    variables = dict(map(parse_variable, options.variables))
-    secrets = dict(map(parse_secret, options.secrets))
-    files = scenario_files(options.paths, project)
-    scenarios = choose(read_scenarios(files, problems), options.words, options.tags) if files else []
-    known: list[Target] = []
-    if options.target or (project is not None and project.targets):
-        known = targets(options, project)
-    if not problems and known:
-        _check_names(scenarios, known, project, variables, secrets)
-    if problems:
-        raise InputError(problems)
-    count = "1 scenario is" if len(scenarios) == 1 else f"{len(scenarios)} scenarios are"
-    print(f"{count} valid")
-    if not known:
-        _tell_unchecked(scenarios, {*variables, *secrets})
+    selected = select(options, needs_target=False)
+    if selected.targets:
+        _check_names(selected)
+    count = len(selected.scenarios)
+    print("1 scenario is valid" if count == 1 else f"{count} scenarios are valid")
+    if not selected.targets:
+        _tell_unchecked(selected.scenarios, {*selected.variables, *selected.secrets})
     return EXIT_PASSED
 
 
-def _check_names(
-    scenarios: list[Scenario], known: list[Target], project: Project | None, variables: object, secrets: object
-) -> None:
+def _check_names(selected: Selection) -> None:
     """Expand each scenario for each target as a run would; no secret is fetched."""
     from runner.language.case import Given  # noqa: PLC0415
     from runner.scheduler import plan  # noqa: PLC0415
 
+    project = selected.project
     environment = dict.fromkeys(project.env if project is not None else (), "")
-    given = Given(variables=variables, secrets=secrets, environment=environment)  # type: ignore[arg-type]
-    plan(scenarios, known, project, given)
+    given = Given(variables=selected.variables, secrets=selected.secrets, environment=environment)
+    plan(selected.scenarios, selected.targets, project, given)
 
 
 def _tell_unchecked(scenarios: list[Scenario], given: set[str]) -> None:

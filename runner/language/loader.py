@@ -14,6 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 import yaml
+from yaml import (
+    AliasEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    StreamEndEvent,
+)
 
 from runner.errors import InputError, Problem, SourceFile, Span
 from runner.language import slips
@@ -270,13 +278,13 @@ class _Builder:
         """Build the one document of the file."""
         self._next()
         event = self._next()
-        if isinstance(event, yaml.StreamEndEvent):
+        if isinstance(event, StreamEndEvent):
             self._report(Span(self._source, 1, 1), "the file is empty", self._advice)
             return None
         root = self._node(self._next(), 1)
         self._next()
         event = self._next()
-        if not isinstance(event, yaml.StreamEndEvent):
+        if not isinstance(event, StreamEndEvent):
             self._report(self._span(event, 3), "a second document", "a file holds one; take the rest out")
         for name, event in self._open_anchors.items():
             span = self._span(event, len(name) + 1)
@@ -294,21 +302,20 @@ class _Builder:
         return None
 
     def _node(self, event: Any, depth: int) -> Node:
-        if isinstance(event, yaml.AliasEvent):
+        if isinstance(event, AliasEvent):
             return self._alias(event, depth)
         self._nodes += 1
         if depth > MAX_DEPTH or self._nodes > MAX_NODES:
             what = f"deeper than {MAX_DEPTH} levels" if depth > MAX_DEPTH else f"more than {MAX_NODES:,} values"
             self._stop(self._span(event), what)
         node: Node
-        if isinstance(event, yaml.ScalarEvent):
+        if isinstance(event, ScalarEvent):
             node = self._scalar(event)
         else:
-            self._open(event)
-            if isinstance(event, yaml.MappingStartEvent):
-                node = self._mapping(event, depth)
-            else:
-                node = self._sequence(event, depth)
+            if event.tag or event.anchor:
+                self._open(event)
+            is_mapping = isinstance(event, MappingStartEvent)
+            node = self._mapping(event, depth) if is_mapping else self._sequence(event, depth)
         if event.anchor:
             self._anchors[event.anchor] = node
         return node
@@ -321,7 +328,7 @@ class _Builder:
         if event.tag or event.anchor:
             written = self._open(event)
             # `send: &text` was meant as a text: it is one, so that it is not told again as missing.
-            node.text = node.text or written
+            node.text = written if node.is_empty else node.text
         if self._comments and not style and end.line + 1 in self._comments:
             self._glued_comment(node, end)
         return node
@@ -340,15 +347,15 @@ class _Builder:
 
     def _sequence(self, event: Any, depth: int) -> Sequence:
         items: list[Node] = []
-        while not isinstance(item := self._next(), yaml.SequenceEndEvent):
+        while not isinstance(item := self._next(), SequenceEndEvent):
             items.append(self._node(item, depth + 1))
         return Sequence(*self._place(event, item), items)
 
     def _mapping(self, event: Any, depth: int) -> Mapping | Scalar:
         items: dict[str, tuple[Scalar, Node]] = {}
         placeholder = ""
-        while not isinstance(item := self._next(), yaml.MappingEndEvent):
-            if not isinstance(item, yaml.ScalarEvent):
+        while not isinstance(item := self._next(), MappingEndEvent):
+            if not isinstance(item, ScalarEvent):
                 placeholder = self._odd_key(event, item, depth) or placeholder
                 continue
             self._nodes += 1

@@ -6,7 +6,6 @@ secret is read here, and nothing is connected. A URL from the command line becom
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -277,6 +276,8 @@ def _parse_limit(text: str) -> int:
 
 
 def _parse_address(text: str) -> str:
+    import ipaddress  # noqa: PLC0415 -- 3 ms that few targets need
+
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -365,6 +366,8 @@ def _host_and_port(url: Scalar, rest: str, start: int) -> tuple[str, int]:
 
 
 def _bracketed(url: Scalar, rest: str, start: int) -> tuple[str, int]:
+    import ipaddress  # noqa: PLC0415 -- 3 ms that few targets need
+
     host, closing, after = rest[1:].partition("]")
     try:
         ipaddress.IPv6Address(host)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -271,6 +270,8 @@ class _StepExplainer(_Explainer):
 
 def _nearest(word: str, allowed: tuple[str, ...], otherwise: str = "allowed here") -> str:
     """Return advice: the nearest of the words that would do, else all of them."""
+    from difflib import get_close_matches  # noqa: PLC0415 -- for a bad file only
+
     near = get_close_matches(word, allowed, 1, _NEAR)
     if not near and len(word) >= _STEM:
         near = [one for one in allowed if one.startswith(word) or word.startswith(one)]

@@ -69,7 +69,7 @@ def glued_comments(text: str) -> dict[int, int]:
 
     Whether it ends a plain text, which is the slip, or stands inside a quoted one only the nodes can tell.
     """
-    if "#" not in text:
+    if " #" not in text and "\t#" not in text:
         return {}
     found: dict[int, int] = {}
     for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):

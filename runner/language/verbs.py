@@ -125,6 +125,7 @@ class StepCompiler:
                 "a line after AUTH, and the reply that decides how it is read is not expected before it",
                 "expect: 334 before this line, or say encode: base64 or encode: none",
             )
+            self.auth = AuthState.UNKNOWN
         is_ready = response is None and line.is_literal and encode != "base64"
         ready = to_bytes(line.flat) + given.get("eol", b"\r\n") if is_ready else b""
         return Send(line=line, response=response, ready=ready, **given)

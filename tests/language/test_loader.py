@@ -168,6 +168,11 @@ def test_an_alias_is_the_anchored_node():
     assert root.get("a") is root.get("b")
 
 
+def test_an_anchored_empty_text_stays_empty():
+    """`''` under an anchor is a text of its own, not the anchor's name."""
+    assert plain(nodes("a: &x ''\nb: *x\n")) == {"a": "", "b": ""}
+
+
 def test_a_byte_order_mark_is_no_text(tmp_path):
     """A BOM is dropped, and columns don't count it."""
     path = tmp_path / "bom.yaml"

@@ -1,0 +1,162 @@
+"""The report for a terminal: a table with one line a case, what is to be said of cases, and the sum of it all.
+
+It is written to be read at night by somebody who has only this. Every text from outside is escaped and bounded,
+and no line begins with a server's words. This module must not know how anything is judged or where text goes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.report.details import COLOURS, counted, render_details
+from runner.report.layout import cut, pad, plain, width, wrap
+from runner.results import Outcome
+
+if TYPE_CHECKING:
+    from runner.report.layout import Colour, Style
+    from runner.results import CaseResult, RunResult
+
+# Blanks between two columns, as tabulate's plain format has them.
+GAP = 2
+
+
+def render_run(run: RunResult, style: Style) -> str:
+    """Return the whole report, with a line feed at its end: table, details of cases, summary.
+
+    `quiet` is the summary alone; `verbose` has the whole transcripts of every case.
+    """
+    blocks: list[list[str]] = []
+    if style.verbosity != "quiet":
+        blocks.append(render_table(run, style))
+        blocks += [render_details(case, style) for case in run.cases]
+    blocks.append(render_summary(run, style))
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def render_table(run: RunResult, style: Style) -> list[str]:
+    """Return scenario × target with outcome, time and reason, a line each.
+
+    A column that would say the same in every line is left out; a single target is named in the summary.
+    """
+    if not run.cases:
+        return []
+    from tabulate import tabulate  # noqa: PLC0415 - start-up counts, and a quiet run has no table
+
+    columns = [column for column in _columns(run) if column.is_wanted]
+    widths = _widths(columns, style.width)
+    filled = [column.filled(room, style) for column, room in zip(columns, widths, strict=True)]
+    # The cells are filled already: without wcwidth, tabulate counts characters where a terminal has columns.
+    rows = list(zip(*filled, strict=True))
+    return tabulate(rows, tablefmt="plain", disable_numparse=True, stralign=None).split("\n")
+
+
+def render_summary(run: RunResult, style: Style) -> list[str]:
+    """Return how many cases ended how, and what else makes a run what it is."""
+    counts = ", ".join(_counts(run))
+    start = f"interrupted ({plain(run.interrupted)}): " if run.interrupted else ""
+    lines = wrap(f"{start}{counts} in {run.elapsed:.2f} s{_against(run)}", style.width, style.width - 2)
+    lines = [lines[0], *("  " + row for row in lines[1:])]
+    if run.is_embedded:
+        lines.append("this was the embedded server, not one of yours")
+    if not run.count(Outcome.PASSED):
+        lines.append("nothing passed: not a pass")
+    return [style.paint(line, _verdict(run)) for line in lines]
+
+
+def _counts(run: RunResult) -> list[str]:
+    """Return `12 passed` and the like; what nobody had is left out, but for passed and failed."""
+    counts = [
+        f"{number} {outcome.value}"
+        for outcome in Outcome
+        if (number := run.count(outcome)) or outcome in (Outcome.PASSED, Outcome.FAILED)
+    ]
+    return [*counts, counted(run.warnings, "warning")] if run.warnings else counts
+
+
+def _verdict(run: RunResult) -> Colour:
+    return COLOURS[Outcome.PASSED if run.is_passed else Outcome.FAILED]
+
+
+def _against(run: RunResult) -> str:
+    target = _only_target(run)
+    if not target:
+        return ""
+    endpoint = next((case.endpoint for case in run.cases if case.endpoint), "")
+    return f", target {plain(target)}" + (f" ({plain(endpoint)})" if endpoint and endpoint != target else "")
+
+
+def _only_target(run: RunResult) -> str:
+    targets = {case.target for case in run.cases if case.target}
+    return targets.pop() if len(targets) == 1 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One column: `cells` are escaped, `brief` has what stands in their place where they don't fit."""
+
+    header: str
+    cells: list[str]
+    brief: list[str] | None = None
+    colours: list[Colour] | None = None
+    is_wanted: bool = True
+    is_flexible: bool = False
+
+    @property
+    def natural(self) -> int:
+        """The width that shows everything."""
+        return max(map(width, [self.header, *self.cells]))
+
+    def filled(self, room: int, style: Style) -> list[str]:
+        """Return header, rule and cells, each `room` columns wide and coloured."""
+        texts = [cut(text, room) for text in self._texts(room)]
+        padded = [pad(text, room, is_right=self.header == "time") for text in [self.header, *texts]]
+        if self.colours:
+            padded[1:] = map(style.paint, padded[1:], self.colours)
+        return [padded[0], "-" * room, *padded[1:]]
+
+    def _texts(self, room: int) -> list[str]:
+        if self.brief is None:
+            return self.cells
+        pairs = zip(self.cells, self.brief, strict=True)
+        return [cell if width(cell) <= room else brief for cell, brief in pairs]
+
+
+def _columns(run: RunResult) -> list[_Column]:
+    cases = run.cases
+    reasons = [_reason(case) for case in cases]
+    brief = [_without_label(case, reason) for case, reason in zip(cases, reasons, strict=True)]
+    return [
+        _Column("scenario", [plain(case.scenario) for case in cases], is_flexible=True),
+        _Column("target", [plain(case.target) for case in cases], is_flexible=True, is_wanted=not _only_target(run)),
+        _Column("outcome", [case.outcome.value for case in cases], colours=[COLOURS[case.outcome] for case in cases]),
+        _Column("time", [f"{case.elapsed:.2f} s" if case.elapsed else "" for case in cases]),
+        _Column("reason", reasons, brief, is_flexible=True, is_wanted=any(reasons)),
+    ]
+
+
+def _reason(case: CaseResult) -> str:
+    """Return the reason on one line; a case that passed has none but its warnings."""
+    if case.reason:
+        first, _, more = case.reason.partition("\n")
+        return plain(f"{first} …" if more else first)
+    return counted(len(case.warnings), "warning") if case.warnings else ""
+
+
+def _without_label(case: CaseResult, reason: str) -> str:
+    """Return a reason without the step's name: where room is scarce, what was wrong counts for more."""
+    labels = (plain(f"{step.label}: ") for step in case.not_passed)
+    return next((reason.removeprefix(label) for label in labels if reason.startswith(label)), reason)
+
+
+def _widths(columns: list[_Column], whole: int) -> list[int]:
+    """Return how wide each column is: the narrow ones get what they need, the others share the rest."""
+    widths = {column.header: column.natural for column in columns}
+    flexible = sorted((column for column in columns if column.is_flexible), key=lambda column: column.natural)
+    rigid = sum(column.natural for column in columns if not column.is_flexible)
+    room = whole - GAP * (len(columns) - 1) - rigid
+    for number, column in enumerate(flexible):
+        share = max(room // (len(flexible) - number), 1)
+        widths[column.header] = min(column.natural, share)
+        room -= widths[column.header]
+    return [widths[column.header] for column in columns]

@@ -1,0 +1,79 @@
+"""One scenario file against one server, by the real driver: what tests of whole scenarios use."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from runner.errors import Problem
+from runner.language.case import Given, Seed, Skip, expand
+from runner.language.compile import read_scenario
+from runner.language.project import SecretRef, parse_target
+from runner.player import Player
+from runner.results import CaseResult, Outcome
+from runner.session import Driver
+from runner.wire import TlsWish
+
+SCENARIOS = Path(__file__).parents[1] / "scenarios"
+CLIENT = "client.example.org"
+
+
+def run_case(
+    path: Path,
+    target_url: str,
+    variables: Mapping[str, str],
+    password: str = "",
+    ca: str | Path = "",
+    tags: tuple[str, ...] = (),
+) -> CaseResult:
+    """Play the scenario and return what came of it; one that makes no sense with the target is skipped.
+
+    Args:
+        path: the scenario file.
+        target_url: the server, as `--target` takes it.
+        variables: values of the names that the scenario uses.
+        password: the secret of that name; '' for a target that has none.
+        ca: the PEM file of the CA that vouches for the server; '' for the system's.
+        tags: what the target is.
+
+    Raises:
+        AssertionError: the file is wrong, or a name that it uses is not given; with all problems.
+    """
+    problems: list[Problem] = []
+    scenario = read_scenario(path, path.name, path.parent, problems)
+    assert scenario is not None, _rendered(problems)
+    target = replace(
+        parse_target(target_url),
+        tags=tags,
+        tls=TlsWish(ca=str(ca)),
+        secrets={"password": SecretRef("env", "PASSWORD", None)} if password else {},
+    )
+    given = Given(variables=variables, client_name=CLIENT, secret=lambda _: password)
+    seed = Seed(f"t{uuid.uuid4().hex[:12]}", datetime.now(UTC))
+    case = expand(scenario, target, None, given, seed=seed, problems=problems)
+    if isinstance(case, Skip):
+        return CaseResult(scenario.name, target.name, Outcome.SKIPPED, case.reason)
+    assert case is not None, _rendered(problems)
+    results: list[CaseResult] = []
+    driver = Driver()
+    try:
+        driver.add(Player(case), results.append)
+        driver.run()
+    finally:
+        driver.close()
+    return results[0]
+
+
+def described(result: CaseResult) -> str:
+    """Return a result as a failing test shows it: outcome, reason, steps that did not pass, transcripts."""
+    steps = (f"{step.place} {step.label}: {step.outcome.value}: {step.reason}" for step in result.not_passed)
+    lines = itertools.chain.from_iterable(transcript.lines() for transcript in result.transcripts)
+    return "\n".join([f"{result.scenario}: {result.outcome.value}: {result.reason}", *steps, *map(str, lines)])
+
+
+def _rendered(problems: list[Problem]) -> str:
+    return "\n".join(problem.render() for problem in problems)
