@@ -88,11 +88,11 @@ class Problem:
         number = str(self.span.line)
         gutter = " " * len(number)
         shown, caret = _excerpt(self.span)
-        parts = [f"{self.span.place}: {self.message}"]
+        parts = [f"{self.span.place}: {escape(self.message)}"]
         if shown:
             parts += [f"{gutter} |", f"{number} | {shown}".rstrip(), f"{gutter} | {caret}"]
         if self.advice:
-            parts += [f"{gutter} = {line}" for line in self.advice.splitlines()]
+            parts += [f"{gutter} = {escape(line)}" for line in self.advice.split("\n")]
         return "\n".join(parts)
 
 

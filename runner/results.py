@@ -73,7 +73,10 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What came of one scenario against one target. Times are in seconds."""
+    """What came of one scenario against one target. Times are in seconds.
+
+    `started` is the reading, when the case began, of the clock that its transcripts were kept by; None if unknown.
+    """
 
     scenario: str
     target: str
@@ -88,6 +91,7 @@ class CaseResult:
     steps: tuple[StepResult, ...] = ()
     warnings: tuple[str, ...] = ()
     transcripts: tuple[Transcript, ...] = field(default=(), compare=False)
+    started: float | None = field(default=None, compare=False)
 
     @property
     def not_passed(self) -> tuple[StepResult, ...]:

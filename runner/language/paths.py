@@ -26,6 +26,10 @@ def resolve_inside(root: Path, base: Path, text: str) -> str:
     path = (base / text).resolve()
     if not path.is_relative_to(root.resolve()):
         raise ValueError(f"'{text}' leads out of the folder {root.name or root}, where a scenario's files must lie")
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError:
+        is_file = False  # a name too long for the system
+    if not is_file:
         raise ValueError(f"there is no file '{text}' here")
     return str(path)

@@ -66,8 +66,8 @@ class Reading:
         return node.text if isinstance(node, Scalar) else ""
 
     def template(self, node: Node | None, *, is_message: bool = False) -> Template | None:
-        """Parse a scalar as a template and note its placeholders."""
-        if not isinstance(node, Scalar):
+        """Parse a scalar as a template and note its placeholders; None where nothing is written."""
+        if not isinstance(node, Scalar) or node.is_empty:
             return None
         return self.noted(parse_template(node, self.problems, is_message=is_message))
 

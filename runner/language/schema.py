@@ -1,44 +1,22 @@
 """Nodes against the JSON schemas of `schema/`, which are the single list of keys; violations become located problems.
 
-The verb of a step is found by code and the step checked against that verb's definition, so that a typo is told
-as one and not as a step that fits none of eleven. `schema_check` says yes fast; jsonschema explains every no.
-Semantics (durations, patterns, templates) are for others.
+`schema_check` says yes fast; for a no, `schema_explain` asks jsonschema for the reasons. What a text means
+(durations, patterns, templates) is for others to judge.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-from runner.errors import Problem, SourceFile, Span
-from runner.language.loader import Mapping, Node, Scalar, Sequence, kind, plain
+from runner.errors import Problem
+from runner.language.nodes import Mapping, Node
 from runner.language.schema_check import Check, SchemaCompiler
-from runner.language.values import parse_boolean, parse_count, parse_duration, parse_size
+from runner.language.vocabulary import VERBS, sole_verb
 from runner.resources import bundled
 
-CLIENT_VERBS = ("connect", "send", "data", "auth", "starttls", "tls", "close")
-CONTROL_VERBS = ("talk", "pipeline", "steps", "wait")
-VERBS = CLIENT_VERBS + CONTROL_VERBS
-#: Keys of a step whose value is a list of steps.
-STEP_LISTS = ("pipeline", "steps", "else")
-
-_VERBS = frozenset(VERBS)
-_CLIENT_VERBS = frozenset(CLIENT_VERBS)
 _STEP = "#/definitions/step"
-
-# What reads a text of this title, and says best what is wrong with one.
-_READERS: dict[str, Callable[[str], Any]] = {
-    "duration": parse_duration,
-    "count": parse_count,
-    "switch": parse_boolean,
-    "size": parse_size,
-}
-# How alike a mistyped word must be to be offered, and how long a common beginning (`user`, `username`).
-_NEAR = 0.65
-_STEM = 3
-_DUE = {"string": "a text", "array": "a list", "object": "a mapping", "null": "nothing"}
 
 
 class _Schema(NamedTuple):
@@ -71,293 +49,20 @@ def _read(name: str) -> dict[str, Any]:
     return document
 
 
-def sole_verb(step: Mapping) -> str | None:
-    """Return a step's verb, `expect` if it has none; None for two verbs or an `expect` above a client verb."""
-    found, expect_came = "", False
-    for key in step.items:
-        if key in _VERBS:
-            if found or (expect_came and key in _CLIENT_VERBS):
-                return None
-            found = key
-        elif key == "expect":
-            expect_came = True
-    return found or "expect"
-
-
 def check_scenario(root: Mapping, problems: list[Problem]) -> None:
     """Append to `problems` whatever in a scenario file does not fit its schema."""
     schema = _scenario_schema()
     if not schema.accepts(root):
-        _explain(_StepExplainer(schema.document), root, problems)
+        # jsonschema takes 85 ms to import, which a good file must not cost.
+        from runner.language.schema_explain import ScenarioExplainer  # noqa: PLC0415
+
+        problems += ScenarioExplainer(schema.document).explain(root)
 
 
 def check_project(root: Mapping, problems: list[Problem]) -> None:
     """Append to `problems` whatever in a project file does not fit its schema."""
     schema = _project_schema()
     if not schema.accepts(root):
-        _explain(_ProjectExplainer(schema.document), root, problems)
+        from runner.language.schema_explain import ProjectExplainer  # noqa: PLC0415
 
-
-def _explain(explainer: _Explainer, root: Mapping, problems: list[Problem]) -> None:
-    explainer.root(root)
-    # The two checks are of one mind (a test sees to it); should they ever not be, no file passes for that.
-    found = explainer.problems or [Problem(root.span, "does not fit the schema")]
-    problems += sorted(found, key=lambda problem: (problem.span.line, problem.span.column))
-
-
-class _Explainer:
-    """Finds with jsonschema what is wrong, and says it in the house's words at its place."""
-
-    def __init__(self, document: dict[str, Any]) -> None:
-        self.problems: list[Problem] = []
-        self.definitions: dict[str, Any] = document["definitions"]
-        self._document = document
-
-    def root(self, root: Mapping) -> None:
-        """Explain a whole file."""
-        self.validate(root, self._document)
-
-    def validate(self, node: Node, schema: dict[str, Any], ignored: frozenset[str] = frozenset()) -> None:
-        """Explain a node; `ignored` are keywords that don't count for the node itself."""
-        from jsonschema import Draft7Validator  # noqa: PLC0415 -- 85 ms that a good file must not cost
-
-        # Steps are explained one by one, each by its verb.
-        definitions = {**self.definitions, "step": {}}
-        for error in Draft7Validator({**schema, "definitions": definitions}).iter_errors(plain(node)):
-            if error.path or error.validator not in ignored:
-                self._tell(node, error)
-
-    def report(self, span: Span, message: str, advice: str = "") -> None:
-        """Add a problem."""
-        self.problems.append(Problem(span, message, advice))
-
-    def place(self, span: Span, path: Any) -> Span:  # noqa: ARG002
-        """Return the place to show for what is at `path`."""
-        return span
-
-    def _tell(self, top: Node, error: Any) -> None:
-        node, span = _locate(top, error.absolute_path)
-        span = self.place(span, error.absolute_path)
-        keyword, schema = error.validator, error.schema
-        if keyword == "anyOf":
-            self._tell_any(top, error)
-        elif keyword == "additionalProperties" and isinstance(node, Mapping):
-            self._tell_unknown(node, tuple(schema.get("properties", ())))
-        elif "propertyNames" in error.absolute_schema_path and isinstance(node, Mapping):
-            self.report(
-                node.items[error.instance][0].span, f"'{error.instance}' is no {schema['title']}", _examples(schema)
-            )
-        elif keyword == "required":
-            missing = [key for key in error.validator_value if key not in error.instance]
-            self._once(span, f"{_quoted(missing, ' and ')} {'is' if len(missing) == 1 else 'are'} missing", "")
-        elif keyword == "type":
-            self._tell_kind(node, span, schema["type"], schema)
-        elif keyword == "enum" and (not isinstance(node, Scalar) or node.is_empty):
-            self._tell_kind(node, span, "string", schema)
-        else:
-            key = next((part for part in reversed(error.absolute_path) if isinstance(part, str)), "")
-            self.report(span, *_about_value(node, key, keyword, schema))
-
-    def _once(self, span: Span, message: str, advice: str) -> None:
-        problem = Problem(span, message, advice)
-        if problem not in self.problems:
-            self.problems.append(problem)
-
-    def _tell_unknown(self, node: Mapping, allowed: tuple[str, ...]) -> None:
-        for key, (place, _) in node.items.items():
-            if key not in allowed:
-                self._once(place.span, f"unknown key '{key}'", _nearest(key, allowed))
-
-    def _tell_kind(
-        self, node: Node, span: Span, due: str | tuple[str, ...] | list[str], schema: dict[str, Any]
-    ) -> None:
-        kinds = (due,) if isinstance(due, str) else due
-        words = " or ".join(dict.fromkeys(_DUE[name] for name in kinds if name in _DUE))
-        self.report(span, f"{kind(node)} where {words} is due", _advice_on_kind(node, words, schema))
-
-    def _tell_any(self, top: Node, error: Any) -> None:
-        """Tell what is wrong in the branch that was meant: the one for this kind of node."""
-        branches: dict[int, list[Any]] = {}
-        for inner in error.context:
-            branches.setdefault(inner.schema_path[0], []).append(inner)
-        meant = [
-            found for found in branches.values() if not any(one.validator == "type" and not one.path for one in found)
-        ]
-        if meant:
-            for inner in meant[0]:
-                self._tell(top, inner)
-            return
-        node, span = _locate(top, error.absolute_path)
-        span = self.place(span, error.absolute_path)
-        due = [name for found in branches.values() for one in found for name in _names(one.validator_value)]
-        self._tell_kind(node, span, due, error.schema)
-
-
-class _ProjectExplainer(_Explainer):
-    """Also knows that what is wrong under `secrets` may be a secret written out: no line of that is shown."""
-
-    def place(self, span: Span, path: Any) -> Span:
-        return without_excerpt(span) if "secrets" in path else span
-
-
-def without_excerpt(span: Span) -> Span:
-    """Return the same place with nothing of the file's text to show."""
-    return Span(SourceFile(span.source.name, ""), span.line, span.column)
-
-
-class _StepExplainer(_Explainer):
-    """Also knows steps: finds their verbs, and tells keys that belong elsewhere."""
-
-    def root(self, root: Mapping) -> None:
-        super().root(root)
-        self._steps(root.get("steps"))
-
-    def _steps(self, node: Node | None) -> None:
-        for step in node.items if isinstance(node, Sequence) else ():
-            if isinstance(step, Mapping):
-                self._step(step)
-            else:
-                advice = _text_of(step) or "a step is a mapping, such as 'expect: 250' or 'send: NOOP'"
-                self.report(step.span, f"{kind(step)} where a step is due", advice)
-
-    def _step(self, step: Mapping) -> None:
-        verbs = [key for key in step.items if key in _VERBS]
-        verb = verbs[0] if verbs else "expect"
-        definition = self.definitions[verb]
-        self._keys(step, verb if verbs or "expect" in step.items else "", tuple(definition["properties"]))
-        if "expect" in step.items and verb in _CLIENT_VERBS:
-            self._order(step, verb)
-        self.validate(step, definition, frozenset({"required", "additionalProperties"}))
-        for key in STEP_LISTS:
-            self._steps(step.get(key))
-
-    def _order(self, step: Mapping, verb: str) -> None:
-        keys = list(step.items)
-        if keys.index("expect") < keys.index(verb):
-            advice = f"write '{verb}' first, or make each a step of its own"
-            self.report(
-                step.items["expect"][0].span, f"'expect' above '{verb}': it judges the reply that comes after", advice
-            )
-
-    def _keys(self, step: Mapping, verb: str, allowed: tuple[str, ...]) -> None:
-        """Tell the keys that can't stand here; `verb` is empty if the step has neither a verb nor an `expect`."""
-        before = len(self.problems)
-        for key, (place, _) in step.items.items():
-            if key not in allowed:
-                self.report(place.span, *self._about_key(key, verb, allowed))
-        if not verb and len(self.problems) == before:
-            self.report(step.span, "a step without a verb", f"add 'expect' or one of {', '.join(VERBS)}")
-
-    def _about_key(self, key: str, verb: str, allowed: tuple[str, ...]) -> tuple[str, str]:
-        if key in _VERBS and verb:
-            return f"'{verb}' and '{key}' in one step", "a step has one verb; begin another with '- '"
-        owners = [name for name in (*VERBS, "expect") if key in self.definitions[name]["properties"]]
-        if key in self.definitions["expectation"]["properties"]:
-            return f"'{key}' can't stand beside '{verb}'", "make it a step of its own: - expect: …"
-        if owners:
-            return (
-                f"'{key}' belongs to {_quoted(owners)}",
-                f"beside '{verb or 'expect'}' stand {', '.join(allowed[1:])}",
-            )
-        if " " in key:
-            return f"unknown key '{key}'", "a text with ': ' in it or ':' at its end wants quotes"
-        if verb in ("", "expect"):
-            # The verb itself may be what is mistyped.
-            near = _nearest(key, (*dict.fromkeys((*VERBS, "expect", *allowed)),), "the verbs are")
-            return f"unknown key '{key}'", near if near.startswith("did") else f"the verbs are {', '.join(VERBS)}"
-        return f"unknown key '{key}'", _nearest(key, allowed)
-
-
-def _nearest(word: str, allowed: tuple[str, ...], otherwise: str = "allowed here") -> str:
-    """Return advice: the nearest of the words that would do, else all of them."""
-    from difflib import get_close_matches  # noqa: PLC0415 -- for a bad file only
-
-    near = get_close_matches(word, allowed, 1, _NEAR)
-    if not near and len(word) >= _STEM:
-        near = [one for one in allowed if one.startswith(word) or word.startswith(one)]
-    return f"did you mean '{near[0]}'?" if near else f"{otherwise}: {', '.join(allowed)}"
-
-
-def _quoted(words: list[str], joint: str = " or ") -> str:
-    return joint.join(f"'{word}'" for word in words)
-
-
-def _names(types: Any) -> Iterator[str]:
-    yield from (types,) if isinstance(types, str) else types
-
-
-def _locate(top: Node, path: Any) -> tuple[Node, Span]:
-    """Return the node at a path, and its place: that of its key where nothing was written."""
-    node, span = top, top.span
-    for part in path:
-        if isinstance(node, Mapping):
-            key, node = node.items[part]
-            span = key.span if isinstance(node, Scalar) and node.is_empty else node.span
-        elif isinstance(node, Sequence):
-            node = node.items[part]
-            span = node.span
-    return node, span
-
-
-def _about_value(node: Node, key: str, keyword: str, schema: dict[str, Any]) -> tuple[str, str]:
-    """Say what is wrong with a value of the right kind: message and advice."""
-    text = node.text if isinstance(node, Scalar) else ""
-    if keyword in ("pattern", "enum") and (reader := _READERS.get(schema.get("title", ""))):
-        try:
-            reader(text)
-        except ValueError as error:
-            return str(error), ""
-    if keyword == "enum":
-        allowed = tuple(value for value in schema["enum"] if isinstance(value, str))
-        return f"'{key}' can't be '{text}'", _nearest(text, allowed)
-    if keyword == "pattern":
-        return f"'{text}' is no {schema.get('title', 'value for this key')}", _examples(schema)
-    if keyword == "maxProperties":
-        return f"more than one of {', '.join(schema['properties'])}", "write one of them"
-    what = schema.get("title") or kind(node).removeprefix("a ")
-    return f"an empty {what}", _examples(schema)
-
-
-def _examples(schema: dict[str, Any]) -> str:
-    shown = [_flow(example) for example in schema.get("examples", ())]
-    return f"for example {', '.join(shown[:2])}" if shown else ""
-
-
-def _flow(value: Any) -> str:
-    """Return an example as it would be written in YAML."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_flow(item) for item in value) + "]"
-    return str(value)
-
-
-def _advice_on_kind(node: Node, due: str, schema: dict[str, Any]) -> str:
-    if "a text" in due and (text := _text_of(node)):
-        return text
-    if due == "a text" and isinstance(node, Scalar) and "minLength" not in schema and "enum" not in schema:
-        return "'' is the empty text"
-    return _examples(schema)
-
-
-def _text_of(node: Node) -> str:
-    """Return advice for a mapping that looks like an unquoted text with a colon: `334 Username:`."""
-    if not isinstance(node, Mapping) or len(node.items) != 1:
-        return ""
-    (key, value), *_ = node.items.values()
-    is_flow = node.source.line(node.line).startswith("{", node.column - 1)
-    if is_flow or not isinstance(value, Scalar) or key.line != value.line:
-        return ""
-    text = f"{key.text}: {value.text}".rstrip()
-    return f"if this is a text, quote it: '{text}'"
-
-
-__all__ = [
-    "CLIENT_VERBS",
-    "CONTROL_VERBS",
-    "STEP_LISTS",
-    "VERBS",
-    "check_project",
-    "check_scenario",
-    "sole_verb",
-]
+        problems += ProjectExplainer(schema.document).explain(root)

@@ -32,22 +32,10 @@ _BARE_PLACEHOLDER = re.compile(
     r"""(?<![^\s\[{,])(?:(?!:\s)[^\[\]{},'"\s])(?:(?!:\s)[^\[\]{},'"])*(?:\{[^{}'"]*\}[^\[\]{},'"]*)+"""
 )
 
-WANTS_QUOTES = {
-    "*": "a text that starts with '*' wants quotes",
-    "&": "a text that starts with '&' wants quotes",
-    "!": "a text that starts with '!' wants quotes",
-    "@": "a text that starts with '@' wants quotes",
-    "%": "a text that starts with '%' wants quotes",
+WANTS_QUOTES = {sign: f"a text that starts with '{sign}' wants quotes" for sign in "*&!@%|>?[]{},"}
+WANTS_QUOTES |= {
     "`": "a text that starts with a backtick wants quotes",
-    "|": "a text that starts with '|' wants quotes",
-    ">": "a text that starts with '>' wants quotes",
-    "?": "a text that starts with '?' wants quotes",
     "-": "a text that starts with '- ' wants quotes",
-    "[": "a text that starts with '[' wants quotes",
-    "{": "a text that starts with '{' wants quotes",
-    "]": "a text that starts with ']' wants quotes",
-    "}": "a text that starts with '}' wants quotes",
-    ",": "a text that starts with ',' wants quotes",
 }
 
 

@@ -227,4 +227,4 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
     near = get_close_matches(word, names, n=1, cutoff=0.6)
     if near:
         return f"did you mean '{near[0]}'?"
-    return f"{otherwise}: {', '.join(sorted(names))}" if names else ""
+    return f"{otherwise}: {', '.join(sorted(names))}" if names and otherwise else ""

@@ -1,4 +1,4 @@
-"""What every protocol machine shares: limits, the line buffer, replies, and the interface.
+"""What every protocol machine shares: limits, the line buffer, and the interface.
 
 A machine is sans-I/O: `receive` takes bytes as they came, `next` gives a whole reply or nothing yet,
 `sent` is told what went out and reads it as the server would, so that the queue of replies owed is always known.
@@ -8,114 +8,42 @@ It knows no clock, no socket and no expectation. What a server does wrong is an 
 from __future__ import annotations
 
 import abc
-import binascii
 import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from runner.protocol.reply import Event, Malformed, Owed, Reply, decode, decode_challenge
+
+__all__ = ["CLIENT_LINE", "Event", "Limits", "Machine", "Malformed", "Owed", "Reply", "decode", "decode_challenge"]
+
 # RFC 5321 section 4.5.3.1.5 asks for 512 octets a reply line; servers in the field send a few KiB.
 LINE_LIMIT = 64 * 1024
 # An EHLO reply is a few hundred bytes, a HELP a few KiB.
 REPLY_LIMIT = 1024 * 1024
 REPLY_LINES_LIMIT = 10_000
-# How much of an unreadable line is kept for the report.
+# How much of bytes that are no reply is kept for the report.
 QUOTED_BYTES = 512
+
+# What was sent and has no better name. Its own words are not shown: they may be a response that the server reads
+# as a command, and so a secret in a form that nobody could mask.
+CLIENT_LINE = Owed("a client line")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a server may send at most, in bytes (`lines`: in lines of one reply)."""
+    """What a server may send at most.
+
+    Attributes:
+        line: bytes of a line, its end included (so counts RFC 5321 section 4.5.3.1.5).
+        reply: bytes of a reply, its line ends left out.
+        lines: lines of a reply.
+    """
 
     line: int = LINE_LIMIT
     reply: int = REPLY_LIMIT
     lines: int = REPLY_LINES_LIMIT
-
-
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """A reply that the server owes: to which command or event, and in LMTP for which recipient."""
-
-    to: str
-    recipient: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.to} for {self.recipient}" if self.recipient else self.to
-
-
-def decode(data: bytes) -> str:
-    r"""Text of a server: UTF-8, any other byte as `\xNN`. Never raises."""
-    return data.decode("utf-8", "backslashreplace")
-
-
-def decode_challenge(line: bytes) -> str | None:
-    """Return the text of a challenge if it is canonical base64 (RFC 4648 section 3.5) of UTF-8 text, else None.
-
-    >>> decode_challenge(b"VXNlcm5hbWU6")
-    'Username:'
-    """
-    try:
-        raw = binascii.a2b_base64(line, strict_mode=True)
-        text = raw.decode("utf-8")
-    except ValueError:
-        return None
-    return text if line and binascii.b2a_base64(raw, newline=False) == line else None
-
-
-@dataclass(slots=True, eq=False)
-class Reply:
-    """A whole reply. `lines` are the texts after code and separator; `owed` is what it answers, None if nothing was.
-
-    `enhanced` is the enhanced status code that the text begins with (RFC 2034), or empty.
-    `is_challenge` is true for a server challenge within AUTH (RFC 4954 section 4: base64 text).
-    """
-
-    code: str
-    lines: list[bytes]
-    owed: Owed | None = None
-    enhanced: str = ""
-    is_challenge: bool = False
-
-    @property
-    def texts(self) -> list[str]:
-        """The texts decoded, the enhanced status code included."""
-        return [decode(line) for line in self.lines]
-
-    def bare(self, text: str) -> str:
-        """Return `text` (one of `texts`) without the enhanced status code in front."""
-        if self.enhanced and text.startswith(self.enhanced):
-            return text[len(self.enhanced) :].lstrip(" ")
-        return text
-
-    @property
-    def decoded(self) -> str | None:
-        """The challenge decoded, if it is canonical base64 of UTF-8 text; else None."""
-        return decode_challenge(self.lines[0]) if self.is_challenge else None
-
-    def __str__(self) -> str:
-        """The reply as the server wrote it, lines joined by LF."""
-        last = len(self.lines) - 1
-        return "\n".join(
-            f"{self.code}{' ' if number == last else '-'}{text}".rstrip(" ") for number, text in enumerate(self.texts)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Malformed:
-    """What a server sent where a reply was due, and why it is none. The machine reads nothing after it."""
-
-    raw: bytes
-    reason: str
-    owed: Owed | None = None
-
-    @property
-    def text(self) -> str:
-        """The bytes as text, for a report (escaped there)."""
-        return decode(self.raw)
-
-
-Event = Reply | Malformed
 
 
 class Machine(abc.ABC):
@@ -132,21 +60,21 @@ class Machine(abc.ABC):
         #: How many line ends were accepted that a strict reader refuses.
         self.lenient_line_ends = 0
         self._buffer = bytearray()
-        self._start = 0
-        self._scanned = 0
-        self._broken = False
+        self._scanned = 0  # so many bytes of the buffer hold no LF
+        self._is_broken = False
+        self._refused: Malformed | None = None  # what `next` has to tell
 
     # What comes from the server.
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the server; `next` then tells what they mean."""
-        if self._broken:
+        if self._is_broken:
             return
-        if self._start:
-            del self._buffer[: self._start]
-            self._scanned -= self._start
-            self._start = 0
-        self._buffer += data
+        # Only replies that nobody takes can pile up so far: `next` leaves less than a line.
+        if len(self._buffer) > self.limits.reply and len(self._buffer) > self.limits.line:
+            self._refuse(self._buffer, f"more than {self.limits.reply} bytes that nothing waited for (limit 'reply')")
+        else:
+            self._buffer += data
 
     @abc.abstractmethod
     def next(self) -> Event | None:
@@ -154,44 +82,46 @@ class Machine(abc.ABC):
 
     @property
     def pending(self) -> bytes:
-        """What was received of a reply that is not whole yet."""
-        return bytes(self._buffer[self._start :])
+        """What was received and not given out by `next`: whole lines of a reply that is not whole count."""
+        return bytes(self._buffer)
 
-    def _line(self) -> bytes | Malformed | None:
-        """Take one line off the buffer, without its end; linear in what was received."""
-        end = self._buffer.find(b"\n", max(self._scanned, self._start))
-        size = (end if end >= 0 else len(self._buffer)) - self._start
-        if size > self.limits.line:
-            return self._refuse(
-                self._quote(self._start, len(self._buffer)),
-                f"a line of more than {self.limits.line} bytes (limit 'line')",
-            )
-        if end < 0:
-            self._scanned = len(self._buffer)
+    def _line(self) -> bytes | None:
+        """Take one line off the buffer, without its end; linear in what was received.
+
+        None if there is no whole line, or none that is allowed: then `_refused` says why.
+        """
+        buffer = self._buffer
+        end = buffer.find(b"\n", self._scanned)
+        size = end if end >= 0 else len(buffer)
+        if size >= self.limits.line:
+            self._refuse(buffer[: self.limits.line], f"a line of more than {self.limits.line} bytes (limit 'line')")
             return None
-        line = bytes(self._buffer[self._start : end])
-        self._start = self._scanned = end + 1
-        if line.endswith(b"\r"):
-            line = line[:-1]
-            if b"\r" not in line:
-                return line
-            fault = "a bare CR inside a line"
-        else:
-            fault = "a line that ends with a bare LF"
-        if not self.lenient:
-            return self._refuse(line[:QUOTED_BYTES], f"{fault} (RFC 5321 section 2.3.8)")
-        self.lenient_line_ends += 1
-        return line
+        if end < 0:
+            self._scanned = size
+            return None
+        line = bytes(buffer[:end])
+        del buffer[: end + 1]  # moves the start, not the bytes
+        self._scanned = 0
+        return line[:-1] if line.find(b"\r") == end - 1 >= 0 else self._odd_line(line)
 
-    def _quote(self, start: int, end: int) -> bytes:
-        return bytes(self._buffer[start : min(end, start + QUOTED_BYTES)])
+    def _odd_line(self, line: bytes) -> bytes | None:
+        """Judge a line with a CR too many or too few; a lenient reader ends lines at the LF and drops CRs before it."""
+        if self.lenient:
+            self.lenient_line_ends += 1
+            return line.rstrip(b"\r")
+        fault = "a bare CR inside a line" if line.endswith(b"\r") else "a line that ends with a bare LF"
+        self._refuse(line, f"{fault} (RFC 5321 section 2.3.8)")
+        return None
 
-    def _refuse(self, raw: bytes, reason: str) -> Malformed:
+    def _refuse(self, raw: bytes | bytearray, reason: str) -> None:
         """Stop reading: after bytes that are no reply nothing that follows can be trusted."""
-        self._broken = True
+        self._refused = Malformed(bytes(raw[:QUOTED_BYTES]), reason, self.owed[0] if self.owed else None)
+        self._is_broken = True
+        self._forget_received()
+
+    def _forget_received(self) -> None:
         self._buffer.clear()
-        self._start = self._scanned = 0
-        return Malformed(raw, reason, self.owed[0] if self.owed else None)
+        self._scanned = 0
 
     # What goes to the server.
 
@@ -205,7 +135,7 @@ class Machine(abc.ABC):
 
     def owe(self, replies: int) -> None:
         """Take the author's word for how many replies the last write earns (the key `replies`)."""
-        self.owed.extend([Owed("line")] * replies)
+        self.owed.extend([CLIENT_LINE] * replies)
 
     @abc.abstractmethod
     def secured(self) -> None:

@@ -1,31 +1,40 @@
-"""SMTP (RFC 5321) and LMTP (RFC 2033), client side, without I/O.
+"""SMTP (RFC 5321), client side, without I/O.
 
 The queue of owed replies follows the wire: one for the greeting, each command, message, BDAT chunk and AUTH
-response; in LMTP one for each accepted recipient after the dot. Where the meaning of what is sent depends on
-a reply that has not come (lines after DATA or AUTH), it waits until that reply tells.
+response. Where the meaning of what is sent depends on a reply that has not come (lines after DATA or AUTH), it
+waits until that reply tells.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Mapping
 
-from runner.protocol.base import QUOTED_BYTES, Event, Limits, Machine, Malformed, Owed, Reply
+from runner.protocol.base import CLIENT_LINE, Event, Limits, Machine, Owed, Reply
+from runner.protocol.capabilities import parse_capabilities
 
-_STATUS = re.compile(rb"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)")
-_BDAT = re.compile(rb"BDAT +([0-9]{1,19})(?: +LAST)? *\Z", re.IGNORECASE)
-_AUTH_NAME = re.compile(r"AUTH=(.*)", re.DOTALL)
+# RFC 5321 section 4.2 has a second digit of 0 to 5; servers use others.
+_CODES = {str(code).encode(): str(code) for code in range(200, 600)}
+_STATUS = re.compile(rb"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?= |\Z)")
+_BDAT = re.compile(rb"BDAT[ \t]+([0-9]{1,19})([ \t]+LAST)?[ \t]*", re.IGNORECASE)
 
-_GREETING = Owed("greeting")
-_MESSAGE = Owed("message")
-_RESPONSE = Owed("AUTH response")
-_COMMANDS = {
+GREETING = Owed("greeting")
+MESSAGE = Owed("message")
+CHUNK = Owed("BDAT")
+LAST_CHUNK = Owed("BDAT LAST")
+RESPONSE = Owed("AUTH response")
+COMMANDS = {
     word.encode(): Owed(word)
-    for word in "EHLO LHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT AUTH STARTTLS VRFY EXPN HELP ETRN".split()
+    for word in (
+        "EHLO LHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT AUTH STARTTLS VRFY EXPN HELP "
+        "ETRN ATRN TURN BURL SEND SOML SAML XCLIENT XFORWARD"
+    ).split()
 }
-# Commands whose reply decides how the server reads what follows them.
-_DECIDING = frozenset({_COMMANDS[b"DATA"], _COMMANDS[b"AUTH"], _RESPONSE})
-_HELLO = frozenset({"EHLO", "LHLO", "HELO"})
+CHUNK_COMMAND = COMMANDS[b"BDAT"]
+_DATA, _AUTH = COMMANDS[b"DATA"], COMMANDS[b"AUTH"]
+# A lone dot whose line ends are not CRLF: some servers end a message there.
+_LENIENT_ENDS = (b"\n.\n", b"\n.\r\n", b"\r.\r")
 
 
 class Smtp(Machine):
@@ -43,181 +52,207 @@ class Smtp(Machine):
 
     def __init__(self, limits: Limits, *, lenient: bool = False) -> None:
         super().__init__(limits, lenient=lenient)
-        self._code = b""
+        # Of a reply that is not whole.
+        self._code = ""
         self._lines: list[bytes] = []
         self._size = 0
-        self._unread_commands = bytearray()  # sent, its meaning not known yet
-        self._half_line = bytearray()  # sent, without its end
-        self._tail = b""  # the end of what was sent of a message, to find CRLF.CRLF across writes
+        # Of what was sent.
+        self._is_undecided = False  # a reply is owed that decides how the server reads what follows
+        self._undecided = bytearray()  # what was sent since
+        self._half_line = bytearray()
+        self._tail = b""  # of a message, to find CRLF.CRLF across writes
         self._chunk_left = 0  # octets of a BDAT chunk that are still due
-        self._answered_early = 0  # replies that came while the message was being written
+        self._earned: deque[Owed] = deque()  # what the message or chunk under way earns once it is whole
+        # Of the server.
         self._hello: Reply | None = None
-        self._parsed: Mapping[str, tuple[str, ...]] | None = None
+        self._capabilities: Mapping[str, tuple[str, ...]] | None = None
 
     # From the server.
 
     def next(self) -> Event | None:
         """See `Machine.next`. A reply is lines `NNN-text` and a last `NNN text` or `NNN` (RFC 5321 section 4.2)."""
-        while not self._broken:
-            line = self._line()
-            if line is None:
-                return None
-            if isinstance(line, Malformed):
-                return line
-            code, separator = line[:3], line[3:4]
+        while (line := self._line()) is not None:
+            code, separator = _CODES.get(line[:3], ""), line[3:4]
             if fault := self._fault(line, code, separator):
-                return self._refuse(line[:QUOTED_BYTES], fault)
+                self._refuse(line, fault)
+                break
             self._lines.append(line[4:])
             if separator != b"-":
-                return self._whole(code.decode("ascii"))
+                return self._whole(code)
             self._code = code
             self._size += len(line)
-        return None
+        refused, self._refused = self._refused, None
+        return refused
 
-    def _fault(self, line: bytes, code: bytes, separator: bytes) -> str:
-        if not (len(code) == 3 and code.isdigit() and b"2" <= code[:1] <= b"5"):
+    def _fault(self, line: bytes, code: str, separator: bytes) -> str:
+        if not code:
             return "not a reply: three digits from 200 to 599 are due (RFC 5321 section 4.2)"
-        if separator not in (b"", b" ", b"-"):
+        if separator not in (b" ", b"-", b""):
             return "not a reply: a blank or a hyphen is due after the code (RFC 5321 section 4.2)"
         if self._code and code != self._code:
-            before = self._code.decode("ascii")
-            return f"a reply whose lines carry different codes, {before} and {code.decode('ascii')}"
+            return f"a reply whose lines carry different codes, {self._code} and {code}"
         if self._size + len(line) > self.limits.reply:
             return f"a reply of more than {self.limits.reply} bytes (limit 'reply')"
         if len(self._lines) >= self.limits.lines:
-            return f"a reply of more than {self.limits.lines} lines (limit 'reply')"
+            return f"a reply of more than {self.limits.lines} lines"
         return ""
 
     def _whole(self, code: str) -> Reply:
-        lines, self._lines, self._code, self._size = self._lines, [], b"", 0
-        reply = Reply(code, lines, self._answers(code))
-        status = _STATUS.match(lines[0])
-        if status and lines[0][:1] == code[:1].encode():
-            reply.enhanced = status[1].decode("ascii")
-        if reply.owed is not None:
-            self._answered(reply.owed, reply)
+        lines, self._lines = self._lines, []
+        self._code, self._size = "", 0
+        owed = self._answers(code)
+        is_challenge = code == "334" and owed is not None and (owed is _AUTH or owed is RESPONSE)
+        reply = Reply(code, lines, owed, _status(code, lines[0]), is_challenge)
+        if owed is not None:
+            self._follow(owed, reply)
         return reply
 
     def _answers(self, code: str) -> Owed | None:
+        """Take what a reply answers off the queue: what is owed, else the message or chunk that is being written."""
         if self.owed:
             return self.owed.popleft()
-        if self.in_message and code[0] != "3":
-            self._answered_early += 1
-            return _MESSAGE
-        return None
+        if not self._earned or code[0] == "3":
+            return None
+        if self._tail.endswith(_LENIENT_ENDS):
+            self._message_ended()  # the server has read an end that RFC 5321 section 4.1.1.4 doesn't know
+            return self.owed.popleft()
+        return self._earned.popleft()
 
-    def _answered(self, owed: Owed, reply: Reply) -> None:
-        """Follow what the reply changes, then read the lines whose meaning waited for it."""
-        to, code = owed.to, reply.code
-        if to == "greeting":
+    def _follow(self, owed: Owed, reply: Reply) -> None:
+        """Follow what the reply changes, then read what was sent and whose meaning waited for it."""
+        to, is_good = owed.to, reply.code[0] == "2"
+        if to in ("EHLO", "LHLO", "HELO"):
+            if is_good:
+                self._hello, self._capabilities = reply, None
+        elif to == "DATA":
+            if reply.code == "354":
+                self.in_message, self._tail = True, b"\r\n"
+                self._earned.extend(self._message_replies())
+            self._decided()
+        elif owed is _AUTH or owed is RESPONSE:
+            self.in_auth = reply.is_challenge
+            self.challenge = reply.lines[0] if reply.is_challenge else None
+            self._decided()
+        elif to == "greeting":
             self.greeted = True
-        elif to in _HELLO and code[0] == "2":
-            self._hello, self._parsed = reply, None
-            self._transaction_ended()
-        elif to == "DATA" and code == "354":
-            self.in_message, self._tail = True, b"\r\n"
-        elif to in ("AUTH", "AUTH response"):
-            self.in_auth = code == "334"
-            self.challenge = reply.lines[0] if self.in_auth else None
-            reply.is_challenge = self.in_auth
-        elif to == "QUIT" and code[0] == "2":
-            self.said_goodbye = True
-        else:
-            self._noted(owed, code)
-        if self._unread_commands and owed in _DECIDING:
-            waiting, self._unread_commands = bytes(self._unread_commands), bytearray()
+        elif to == "QUIT":
+            self.said_goodbye = is_good
+
+    def _decided(self) -> None:
+        self._is_undecided = False
+        if self._undecided:
+            waiting, self._undecided = bytes(self._undecided), bytearray()
             self.sent(waiting)
 
-    def _noted(self, owed: Owed, code: str) -> None:
-        """A seam for LMTP: a reply that changes nothing in SMTP."""
+    @property
+    def pending(self) -> bytes:
+        """See `Machine.pending`."""
+        code = self._code.encode("ascii")
+        return b"".join(b"%b-%b\r\n" % (code, text) for text in self._lines) + self._buffer
 
-    def _transaction_ended(self) -> None:
-        """A seam for LMTP: MAIL, RSET, a hello or a message ended the transaction."""
+    def _forget_received(self) -> None:
+        super()._forget_received()
+        self._lines, self._code, self._size = [], "", 0
 
     # To the server.
 
     def opened(self) -> None:
         """See `Machine.opened`."""
-        self.owed.append(_GREETING)
+        self.owed.append(GREETING)
 
     def sent(self, data: bytes) -> None:
         """See `Machine.sent`."""
-        while data:
+        at, end = 0, len(data)
+        while at < end:
             if self._is_undecided:
-                self._unread_commands += data
+                self._undecided += data[at:]
                 return
             if self._chunk_left:
-                data = self._sent_chunk(data)
+                at = self._sent_chunk(data, at)
             elif self.in_message:
-                data = self._sent_message(data)
+                at = self._sent_message(data, at)
             else:
-                data = self._sent_line(data)
+                at = self._sent_line(data, at)
 
-    @property
-    def _is_undecided(self) -> bool:
-        return bool(self.owed) and self.owed[-1] in _DECIDING
-
-    def _sent_line(self, data: bytes) -> bytes:
-        line, end, rest = data.partition(b"\n")
-        if not end:
-            self._half_line += data
-            return b""
+    def _sent_line(self, data: bytes, at: int) -> int:
+        """Read `data` from `at` to the end of a line and return where the next begins; so do its two sisters."""
+        end = data.find(b"\n", at)
+        if end < 0:
+            self._half_line += data[at:]
+            return len(data)
+        line = data[at:end]
         if self._half_line:
-            line, self._half_line = bytes(self._half_line) + line, bytearray()
+            line = bytes(self._half_line + line)
+            self._half_line.clear()
         self._command(line.rstrip(b"\r"))
-        return rest
+        return end + 1
 
-    def _command(self, line: bytes) -> None:
-        if self.challenge is not None:
-            self.challenge = None
-            self.owed.append(_RESPONSE)
-            return
-        word = line[:4].upper()
-        if word == b"STAR":
-            word = line.upper().rstrip()
-        owed = _COMMANDS.get(word) or Owed(line.split(b" ", 1)[0][:32].decode("ascii", "replace").upper())
-        if word == b"AUTH":
-            self.in_auth = True
-        elif word == b"BDAT" and (chunk := _BDAT.match(line)):
-            self._chunk_left = int(chunk[1])
-            if self._chunk_left:
-                return
-        self._owe_for(owed, line)
-
-    def _owe_for(self, owed: Owed, line: bytes) -> None:  # noqa: ARG002 -- LMTP wants the line
-        self.owed.append(owed)
-
-    def _sent_chunk(self, data: bytes) -> bytes:
-        taken = min(len(data), self._chunk_left)
+    def _sent_chunk(self, data: bytes, at: int) -> int:
+        taken = min(len(data) - at, self._chunk_left)
         self._chunk_left -= taken
         if not self._chunk_left:
-            self.owed.append(_COMMANDS[b"BDAT"])
-        return data[taken:]
+            self._owe_earned()
+        return at + taken
 
-    def _sent_message(self, data: bytes) -> bytes:
+    def _sent_message(self, data: bytes, at: int) -> int:
         """Look for the end of the message, CRLF.CRLF (RFC 5321 section 4.1.1.4), over the borders of writes."""
-        joined = self._tail + data
+        before = len(self._tail)
+        joined = self._tail + data[at:]
         end = joined.find(b"\r\n.\r\n")
         if end < 0:
             self._tail = joined[-4:]
-            return b""
-        rest = joined[end + 5 :]
-        self.in_message, self._tail = False, b""
+            return len(data)
         self._message_ended()
-        return rest
+        return at + end + 5 - before
+
+    def _command(self, line: bytes) -> None:
+        if self.challenge is not None:
+            self.challenge, self._is_undecided = None, True
+            self.owed.append(RESPONSE)
+            return
+        owed = COMMANDS.get(line.partition(b" ")[0].upper(), CLIENT_LINE)
+        if owed is CHUNK_COMMAND and (chunk := _BDAT.fullmatch(line)):
+            self._chunk(int(chunk[1]), is_last=bool(chunk[2]))
+            return
+        if owed is _DATA:
+            self._is_undecided = True
+        elif owed is _AUTH:
+            self.in_auth = self._is_undecided = True
+        self.owed.append(owed)
+
+    def _chunk(self, size: int, *, is_last: bool) -> None:
+        self._chunk_left = size
+        self._earned.append(LAST_CHUNK if is_last else CHUNK)
+        if not size:
+            self._owe_earned()
 
     def _message_ended(self) -> None:
-        self._owe_message([_MESSAGE])
+        self.in_message, self._tail = False, b""
+        self._owe_earned()
 
-    def _owe_message(self, replies: list[Owed]) -> None:
-        self.owed.extend(replies[self._answered_early :])
-        self._answered_early = 0
-        self._transaction_ended()
+    def _owe_earned(self) -> None:
+        self.owed.extend(self._earned)
+        self._earned.clear()
+
+    def _message_replies(self) -> list[Owed]:
+        return [MESSAGE]
+
+    def owe(self, replies: int) -> None:
+        """See `Machine.owe`. What the last write left unread is the author's business too."""
+        super().owe(replies)
+        self._is_undecided = any(one in (_DATA, _AUTH, RESPONSE) for one in self.owed)
+        self._undecided.clear()
+        self._half_line.clear()
 
     def secured(self) -> None:
-        """See `Machine.secured`."""
-        self._hello = self._parsed = None
+        """See `Machine.secured`. The session begins anew, except that no greeting comes (RFC 3207 section 4.2)."""
+        self._hello = self._capabilities = self.challenge = None
+        self.in_auth = self.in_message = self._is_undecided = False
+        self._undecided.clear()
         self._half_line.clear()
+        self._earned.clear()
+        self._tail, self._chunk_left = b"", 0
+        self._forget_received()
 
     @property
     def may_say_goodbye(self) -> bool:
@@ -226,72 +261,21 @@ class Smtp(Machine):
             self.greeted
             and not self.said_goodbye
             and not self.owed
-            and not (self.in_message or self.in_auth or self._chunk_left or self._half_line or self._broken)
+            and not (self.in_message or self.in_auth or self._chunk_left or self._half_line or self._is_broken)
         )
 
     @property
     def capabilities(self) -> Mapping[str, tuple[str, ...]] | None:
-        """See `Machine.capabilities`: the keywords of the last EHLO or LHLO reply (RFC 5321 section 4.1.1.1)."""
-        if self._parsed is None and self._hello is not None:
-            owed = self._hello.owed
-            is_extended = owed is not None and owed.to != "HELO"
-            self._parsed = parse_capabilities(self._hello.texts[1:]) if is_extended else {}
-        return self._parsed
+        """See `Machine.capabilities`: the keywords of the last EHLO or LHLO that was accepted; HELO shows none."""
+        if self._capabilities is None and self._hello is not None:
+            is_extended = self._hello.owed is not COMMANDS[b"HELO"]
+            self._capabilities = parse_capabilities(self._hello.lines[1:] if is_extended else ())
+        return self._capabilities
 
 
-def parse_capabilities(lines: list[str]) -> Mapping[str, tuple[str, ...]]:
-    """Read EHLO keyword lines: names in upper case, parameters as written; nothing raises.
-
-    `AUTH=LOGIN` (an old form that some servers send beside `AUTH`) is a name of its own and counts as AUTH too.
-
-    >>> parse_capabilities(["SIZE 1000", "AUTH LOGIN", "auth=PLAIN"])
-    {'SIZE': ('1000',), 'AUTH': ('LOGIN', 'PLAIN'), 'AUTH=PLAIN': ()}
-    """
-    found: dict[str, tuple[str, ...]] = {}
-
-    def add(name: str, parameters: list[str]) -> None:
-        known = found.get(name, ())
-        found[name] = known + tuple(dict.fromkeys(word for word in parameters if word not in known))
-
-    for line in lines:
-        words = line.split()
-        if not words:
-            continue
-        name = words[0].upper()
-        if old := _AUTH_NAME.match(name):
-            add("AUTH", [word for word in [old[1], *words[1:]] if word])
-        add(name, words[1:])
-    return found
-
-
-_RECIPIENT = re.compile(rb"RCPT +TO: *<([^>]*)>", re.IGNORECASE)
-
-
-class Lmtp(Smtp):
-    """LMTP (RFC 2033): LHLO, and after the message one reply for each accepted recipient, in order."""
-
-    name = "lmtp"
-
-    def __init__(self, limits: Limits, *, lenient: bool = False) -> None:
-        super().__init__(limits, lenient=lenient)
-        self._recipients: list[str] = []
-
-    def _owe_for(self, owed: Owed, line: bytes) -> None:
-        if owed.to == "RCPT" and (address := _RECIPIENT.match(line)):
-            owed = Owed("RCPT", address[1].decode("utf-8", "backslashreplace"))
-        self.owed.append(owed)
-
-    def _noted(self, owed: Owed, code: str) -> None:
-        if owed.to == "RCPT" and code[0] == "2":
-            self._recipients.append(owed.recipient)
-        elif owed.to in ("MAIL", "RSET") and code[0] == "2":
-            self._transaction_ended()
-
-    def _transaction_ended(self) -> None:
-        self._recipients = []
-
-    def _message_ended(self) -> None:
-        # RFC 2033 section 4.2: with no accepted recipient DATA is refused with 503; if a server said 354 all the
-        # same, one reply is what it can still give.
-        replies = [Owed("message", recipient) for recipient in self._recipients]
-        self._owe_message(replies or [_MESSAGE])
+def _status(code: str, text: bytes) -> str:
+    """Return the enhanced status code that a text begins with, of the code's own class (RFC 2034 section 4)."""
+    if text[1:2] != b"." or (found := _STATUS.match(text)) is None:
+        return ""
+    status = found[0].decode("ascii")
+    return status if status[0] == code[0] else ""

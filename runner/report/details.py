@@ -6,16 +6,17 @@ bounded, so that a hostile server fills no screen. This module must not know how
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from runner.report.excerpt import Moment, render_transcripts
-from runner.report.layout import LINE_LIMIT, Colour, Style, hang, plain, wrap
-from runner.results import CaseResult, Difference, Outcome, Place, StepResult
+from runner.report.excerpt import render_transcripts
+from runner.report.layout import Colour, hang, plain
+from runner.results import Outcome
 
 if TYPE_CHECKING:
     from runner.report.layout import Style
+    from runner.results import CaseResult, Difference, Place, StepResult
 
 COLOURS = {
     Outcome.PASSED: Colour.GREEN,
@@ -32,6 +33,7 @@ LAST_LINES = 4
 PROSE_LIMIT = 1000
 # So many differences of a step, and so many lines on all steps of a case: then nobody reads on.
 MOST_DIFFERENCES = 12
+MOST_WARNINGS = 12
 MOST_LINES = 160
 # Where the texts begin that are to be compared.
 MARGIN = 12
@@ -47,3 +49,159 @@ def counted(number: int, noun: str) -> str:
     ('1 warning', '2 steps')
     """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def render_details(case: CaseResult, style: Style) -> list[str]:
+    """Return all that the table can't say of a case; nothing where there is nothing."""
+    is_whole = style.verbosity == "verbose"
+    if not (case.outcome.is_failure or case.warnings or (is_whole and case.transcripts)):
+        return []
+    blocks = [_case_reason(case, style), *_steps(case, style), _warnings(case, style)]
+    if case.outcome.is_failure or is_whole:
+        blocks.append(render_transcripts(case, style, is_whole=is_whole))
+    if case.outcome.is_failure:
+        blocks.append(_prose("about", case.description, style))
+    return [*_heading(case, style), *_joined(blocks)]
+
+
+def _joined(blocks: Iterable[list[str]]) -> list[str]:
+    """Join blocks with an empty line between them."""
+    return [line for block in blocks if block for line in ("", *block)][1:]
+
+
+def _heading(case: CaseResult, style: Style) -> list[str]:
+    word = case.outcome.value.upper()
+    target = f" · {plain(case.target)}" if case.target else ""
+    first, *rest = hang(f"{word}  ", f"{plain(case.scenario)}{target}", style)
+    return [style.paint(word, COLOURS[case.outcome]) + first.removeprefix(word), *rest]
+
+
+def _case_reason(case: CaseResult, style: Style) -> list[str]:
+    """Return the case's reason where no step tells it: it failed after the last one, or before the first."""
+    told = {text for step in case.steps for text in (step.reason, f"{step.label}: {step.reason}")}
+    if not case.outcome.is_failure or not case.reason or case.reason in told:
+        return []
+    lines = _located(case.place, case.reason, style) if case.place else _prose("reason", case.reason, style)
+    return [*lines, *hang("  = ", f"{_target(case)}, after {case.elapsed:.2f} s", style)]
+
+
+def _steps(case: CaseResult, style: Style) -> list[list[str]]:
+    """Return the steps to be looked at, a block each, and how many there are besides."""
+    blocks: list[list[str]] = []
+    numbered = enumerate(case.steps, 1)
+    looked_at = [(number, step) for number, step in numbered if step.outcome.is_failure or step.differences]
+    for number, step in looked_at:
+        if sum(map(len, blocks)) > MOST_LINES:
+            break
+        blocks.append(_step(case, number, step, style, has_target=not blocks))
+    ends = []
+    if len(blocks) < len(looked_at):
+        ends.append(f"  {counted(len(looked_at) - len(blocks), 'more step')} failed or differed")
+    if not_run := sum(step.outcome is Outcome.NOT_RUN for step in case.steps):
+        ends.append(f"  {counted(not_run, 'step')} not run")
+    return [*blocks[:-1], [*blocks[-1], *ends]] if blocks else [ends]
+
+
+def _step(case: CaseResult, number: int, step: StepResult, style: Style, *, has_target: bool) -> list[str]:
+    lines = _located(step.place, step.label if step.outcome.is_failure else f"warning: {step.label}", style)
+    lines += _prose("because", step.because, style)
+    if not _is_told_by_differences(step):
+        lines += _prose("reason", step.reason, style)
+    lines += _differences(step.differences, style)
+    target = f"{_target(case)}, " if has_target else ""
+    after = f"step {number} of {len(case.steps)}, after {step.started + step.elapsed:.2f} s"
+    return [*lines, *hang("  = ", target + after, style)]
+
+
+def _located(place: Place, text: str, style: Style) -> list[str]:
+    head = f"{plain(place.file)}:{place.line}:{place.column}: "
+    return hang("", head + plain(text, PROSE_LIMIT), style, indent=4)
+
+
+def _target(case: CaseResult) -> str:
+    facts = ", ".join(plain(fact) for fact in (case.endpoint, case.tls) if fact)
+    return f"target {plain(case.target)}" + (f" ({facts})" if facts else "")
+
+
+def _is_told_by_differences(step: StepResult) -> bool:
+    """Whether the reason repeats what stands below it, expected above actual."""
+    reasons = (f"expected {_first_line(one.expected)}, got {_first_line(one.actual)}" for one in step.differences)
+    return step.reason in reasons
+
+
+def _first_line(text: str) -> str:
+    line, _, rest = text.partition("\n")
+    return f"{line} …" if rest else line
+
+
+def _differences(differences: tuple[Difference, ...], style: Style) -> list[str]:
+    """Return what differs, one after another; what came is shown once for all that it is compared with."""
+    lines: list[str] = []
+    for actual, group in groupby(differences[:MOST_DIFFERENCES], key=lambda one: one.actual):
+        alike = list(group)
+        for one in alike:
+            lines += _text("expected", one.expected, Colour.GREEN, style)
+        lines += _text("got", actual, Colour.RED, style)
+        for one in alike:
+            if one.part not in _PLAIN_PARTS and not one.expected.startswith(one.part):
+                lines += _prose("differs", one.part, style)
+            lines += _prose("hint", one.hint, style)
+    if len(differences) > MOST_DIFFERENCES:
+        lines.append(f"  …         {counted(len(differences) - MOST_DIFFERENCES, 'more difference')}")
+    return lines
+
+
+def _text(label: str, text: str, colour: Colour, style: Style) -> list[str]:
+    """Return a text that is compared: line by line as it is, its beginning and its end if it is long."""
+    first, gap, last = _ends(text.split("\n"))
+    lines = [row for line in first for row in _exact(line, style)]
+    if gap:
+        lines += [
+            f"  …         {counted(gap, 'line')} left out",
+            *(row for line in last for row in _exact(line, style)),
+        ]
+    lines[0] = _label(label) + lines[0][MARGIN:]
+    return [style.paint(line, colour) for line in lines]
+
+
+def _ends(lines: list[str]) -> tuple[list[str], int, list[str]]:
+    if len(lines) <= FIRST_LINES + LAST_LINES + 1:
+        return lines, 0, []
+    return lines[:FIRST_LINES], len(lines) - FIRST_LINES - LAST_LINES, lines[-LAST_LINES:]
+
+
+def _exact(line: str, style: Style) -> list[str]:
+    return hang(" " * MARGIN, plain(line) or "''", style, indent=MARGIN + 2)
+
+
+def _prose(label: str, text: str, style: Style) -> list[str]:
+    """Return an explanation with its label; nothing if there is none."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    first, gap, last = _ends(lines)
+    shown = [*first, f"… {counted(gap, 'line')} left out", *last] if gap else first
+    labels = [_label(label), *[" " * MARGIN] * len(shown)]
+    return [
+        row
+        for head, line in zip(labels, shown, strict=False)
+        for row in hang(head, plain(line.rstrip(), PROSE_LIMIT), style)
+    ]
+
+
+def _label(word: str) -> str:
+    """Return a label as wide as the margin; `because` has a colon, as it has in a scenario."""
+    return f"  {word}".ljust(MARGIN) if word != "because" else "  because:".ljust(MARGIN)
+
+
+def _warnings(case: CaseResult, style: Style) -> list[str]:
+    """Return the warnings that no step above has told."""
+    told = {
+        f"{step.label}: expected {_first_line(one.expected)}, got {_first_line(one.actual)}"
+        for step in case.steps
+        for one in step.differences
+        if one.is_warning
+    }
+    warnings = [text for text in case.warnings if text not in told]
+    lines = [row for text in warnings[:MOST_WARNINGS] for row in _prose("warning", text, style)]
+    if len(warnings) > MOST_WARNINGS:
+        lines.append(f"  …         {counted(len(warnings) - MOST_WARNINGS, 'more warning')}")
+    return lines

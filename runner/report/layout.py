@@ -108,7 +108,7 @@ def pad(text: str, columns: int, *, is_right: bool = False) -> str:
 
 
 def wrap(text: str, first: int, rest: int) -> list[str]:
-    """Break a line into rows of at most `first`, then `rest` columns: at a blank, else where it must be.
+    """Break a line into rows of at most `first`, then `rest` columns: at a blank, behind a slash, or where it must be.
 
     >>> wrap("550 5.7.1 Relaying denied", 12, 10)
     ['550 5.7.1', 'Relaying', 'denied']
@@ -122,6 +122,8 @@ def wrap(text: str, first: int, rest: int) -> list[str]:
             rows.append(text[:blank].rstrip(" "))
             text = text[blank:].lstrip(" ")
         else:
+            slash = text.rfind("/", 0, end) + 1
+            end = slash if slash > end // 2 else end
             rows.append(text[:end].rstrip(" "))
             text = text[end:]
         room = rest

@@ -145,7 +145,7 @@ def _reason(case: CaseResult) -> str:
 
 def _without_label(case: CaseResult, reason: str) -> str:
     """Return a reason without the step's name: where room is scarce, what was wrong counts for more."""
-    labels = (plain(f"{step.label}: ") for step in case.not_passed)
+    labels = (f"{plain(step.label)}: " for step in case.not_passed)
     return next((reason.removeprefix(label) for label in labels if reason.startswith(label)), reason)
 
 

@@ -14,8 +14,9 @@ from jsonschema import Draft7Validator
 from runner.errors import SourceFile
 from runner.language import schema
 from runner.language.loader import Mapping, Node, Scalar, Sequence, load, plain
-from runner.language.schema import CLIENT_VERBS, STEP_LISTS, VERBS, check_project, check_scenario
+from runner.language.schema import check_project, check_scenario
 from runner.language.schema_check import SchemaCompiler
+from runner.language.vocabulary import CLIENT_VERBS, STEP_LISTS, VERBS
 from runner.resources import bundled
 
 SOURCE = SourceFile("x.yaml", "")

@@ -1,0 +1,437 @@
+"""The reference tables of the manual, made from what the code itself goes by: schemas, registries, constants, parser.
+
+Where the code has no sentence for a thing, it stands here; a name that has none, or one too many, is an error.
+"""
+
+# ruff: noqa: INP001
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, partial
+from typing import Any
+
+from runner import connection, errors, scheduler, surroundings
+from runner.cli.command_line import make_parser
+from runner.language import filters, loader, model, project, reading, values
+from runner.language.schema import CLIENT_VERBS, CONTROL_VERBS
+from runner.matching import regex, regex_syntax
+from runner.player import auth, finishing
+from runner.protocol import PROTOCOLS, base
+from runner.redaction import SHORTEST_SEARCHED
+from runner.resources import bundled
+from runner.sasl import MECHANISMS, mechanism, scram
+
+Schema = Mapping[str, Any]
+
+# How a definition of the schema is called in a table.
+_KINDS = {
+    "text": "text",
+    "some_text": "text",
+    "duration": "duration",
+    "count": "whole number",
+    "size": "size",
+    "pattern": "[pattern](#patterns)",
+    "patterns": "[pattern](#patterns), or a list",
+    "texts": "text, or a list",
+    "variable_name": "name",
+    "steps_list": "list of steps",
+    "tls_options": "[TLS options](#tls)",
+    "when": "[conditions](#conditions)",
+    "capabilities": "[capabilities](#capabilities)",
+    "secret": "[source](#secrets-in-the-project-file)",
+    "target": "URL, or [target](#targets)",
+    "vars": "mapping of names to texts",
+    "secrets": "mapping of names to [sources](#secrets-in-the-project-file)",
+}
+# Keys whose kind is more than the schema's types say.
+_SPECIAL = {
+    "expect": "[short form](#the-short-form), or a list",
+    "requires": "[mapping](#requires)",
+    "defaults": "[mapping](#defaults)",
+    "limits": "[mapping](#limits-of-what-a-server-may-send)",
+    "capture": "mapping of names",
+    "targets": "mapping of names to URLs or [targets](#targets)",
+    "auth": "mechanism, or [options](#auth)",
+    "connect": "empty, or [options](#connect)",
+    "starttls": "empty, or [TLS options](#tls)",
+    "tls": "empty, or [TLS options](#tls)",
+    "data": "text",
+    "talk": "block of text",
+    "close": "`quit`, `fin`, `reset`",
+}
+_LISTS = {"tags": "list of texts", "secrets": "list of names", "env": "list of names", "command": "list of texts"}
+
+
+@cache
+def _schema(name: str) -> Schema:
+    text = (bundled("schema") / f"{name}.schema.json").read_text("utf-8")
+    found: Schema = json.loads(text)
+    return found
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table."""
+    heads = list(header)
+    lines = [heads, ["---"] * len(heads), *map(list, rows)]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+# Keys.
+
+
+def keys(name: str, *path: str, leave_out: Iterable[str] = ()) -> str:
+    """Return the table of the keys of one mapping of a schema; `path` leads to the mapping's schema."""
+    root = _schema(name)
+    node: Any = root
+    for step in path:
+        node = node[int(step)] if isinstance(node, list) else node[step]
+    required = set(node.get("required", ()))
+    rows = [
+        (f"`{key}`", _kind(root, key, one), _meaning(root, one, is_required=key in required))
+        for key, one in node["properties"].items()
+        if key not in set(leave_out)
+    ]
+    return table(("key", "value", "meaning"), rows)
+
+
+def _resolved(root: Schema, one: Schema) -> Schema:
+    """Return a schema with what it refers to under what it says itself."""
+    while "$ref" in one:
+        found: Any = root
+        for step in one["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        one = found
+    return one
+
+
+def _kind(root: Schema, key: str, one: Schema) -> str:
+    if one.get("type") == "array" and key in _LISTS:
+        return _LISTS[key]
+    for part in (one, *one.get("allOf", ())):
+        name = part.get("$ref", "").rpartition("/")[2]
+        if name in _KINDS:
+            return _KINDS[name]
+    one = _resolved(root, one)
+    if "enum" in one:
+        return "`true`, `false`" if True in one["enum"] else ", ".join(f"`{word}`" for word in one["enum"])
+    if key in _SPECIAL:
+        return _SPECIAL[key]
+    if one.get("type") == "array":
+        return "list of texts"
+    if one.get("type") == "object":
+        return "mapping"
+    return "text"
+
+
+def _meaning(root: Schema, one: Schema, *, is_required: bool) -> str:
+    resolved = _resolved(root, one)
+    text = str(one.get("description") or resolved["description"])
+    default = one.get("default", resolved.get("default"))
+    if is_required:
+        text = f"**Required.** {text}"
+    if default is None:
+        return text
+    return f"{text} Default: `{json.dumps(default) if isinstance(default, bool) else default}`."
+
+
+def verbs(names: Iterable[str]) -> str:
+    """Return what the verbs do."""
+    definitions = _schema("scenario")["definitions"]
+    return table(("verb", "does"), ((f"[`{name}`](#{name})", definitions[name]["description"]) for name in names))
+
+
+_COMMON = ("name", "because", "session", "when", "timeout")
+_EXPECTATION = tuple(_schema("scenario")["definitions"]["expectation"]["properties"])
+
+
+def own_keys(verb: str) -> str:
+    """Return the keys that only this verb has."""
+    return keys("scenario", "definitions", verb, leave_out=(*_COMMON, *_EXPECTATION))
+
+
+# Registries.
+
+_FILTERS = {
+    "base64": "base64 of the UTF-8 text, on one line",
+    "base64_decode": "the text that a base64 stands for; an error if it isn't base64 of UTF-8 text",
+    "hex": "two hexadecimal digits for each byte",
+    "upper": "upper case",
+    "lower": "lower case",
+    "trim": "without blanks and line ends around it",
+    "sha256": "the SHA-256 digest, in hexadecimal",
+    "xtext": "as `ORCPT` and `ENVID` want it (RFC 3461)",
+    "quoted": "a quoted string, `\"` and `\\` escaped",
+    "idna": "the domain (of an address: what follows the `@`) in its ASCII form; needs the extra `dns`",
+    "repeat": "the text so many times",
+}
+_SAMPLES = {"base64_decode": "QWxpY2U=", "idna": "post@bücher.example", "trim": " Alice+1 ", "quoted": 'Al "i" ce'}
+_SAMPLE = "Alice+1"
+_NUMBER = 3
+
+
+def filter_table() -> str:
+    """Return the filters, each with what it makes of a text."""
+    _same_names("filters", filters.FILTERS, _FILTERS)
+    return table(("filter", "gives", "of", "makes"), map(_filter_row, filters.FILTERS))
+
+
+def _filter_row(name: str) -> tuple[str, ...]:
+    spec = filters.FILTERS[name]
+    sample = _SAMPLES.get(name, _SAMPLE)
+    made = spec.apply(sample, _NUMBER)
+    if name == "sha256":
+        made = f"{made[:12]}…"
+    written = f"{name}({_NUMBER})" if spec.takes_number else name
+    return f"`{written}`", _FILTERS[name], _code(sample), _code(made)
+
+
+def _code(text: str) -> str:
+    return f"`` {text} ``" if text != text.strip() else f"`{text}`"
+
+
+_BUILT_INS = {
+    "target.host": "the target's host (of a UNIX socket: its path)",
+    "target.port": "the target's port",
+    "target.name": "the target's name, or its URL if it has none",
+    "client.name": "the name for EHLO: the project file's `client_name`, else the machine's full name, "
+    "else the address literal",
+    "client.address": "the local address of the connection; known once it is open",
+    "scenario.name": "the scenario's name",
+    "case.id": "a short name of this case",
+    "unique": "a token that no other case has: letters and digits, fit for a local part or a Subject",
+    "now": "the time when the case started, as a message's `Date` has it",
+    "now.iso": "the same, as `2026-01-31T12:00:00+00:00`",
+    "message_id": "a value for `Message-ID`, angle brackets included",
+}
+
+
+def built_ins() -> str:
+    """Return the names that are there by themselves."""
+    _same_names("built-ins", reading.BUILT_INS, _BUILT_INS)
+    rows = [(f"`{name}`", meaning) for name, meaning in _BUILT_INS.items()]
+    return table(("name", "value"), [*rows, ("`env.NAME`", "the environment variable, if the project file lists it")])
+
+
+_MECHANISMS = {
+    "PLAIN": "RFC 4616",
+    "LOGIN": "never standardised; Username: and Password: challenges",
+    "CRAM-MD5": "RFC 2195",
+    "SCRAM-SHA-1": "RFC 5802",
+    "SCRAM-SHA-256": "RFC 7677",
+    "XOAUTH2": "Google's and Microsoft's, before OAUTHBEARER",
+    "OAUTHBEARER": "RFC 7628",
+    "EXTERNAL": "RFC 4422 appendix A",
+}
+
+
+def mechanisms() -> str:
+    """Return the SASL mechanisms with the parts of the credentials that they want."""
+    _same_names("mechanisms", MECHANISMS, _MECHANISMS)
+    rows = (
+        (f"`{name}`", ", ".join(f"`{part}`" for part in MECHANISMS[name].wants) or "nothing", where)
+        for name, where in _MECHANISMS.items()
+    )
+    return table(("mechanism", "wants", "where it is written"), rows)
+
+
+def schemes() -> str:
+    """Return the URL schemes of targets."""
+    rows = (
+        (
+            f"`{name}`",
+            scheme.protocol.upper(),
+            str(scheme.port) if scheme.port else "a UNIX socket",
+            "from the first byte" if scheme.implicit_tls else "by `starttls`",
+        )
+        for name, scheme in project.SCHEMES.items()
+    )
+    return table(("scheme", "protocol", "port if none is given", "TLS"), rows)
+
+
+def _same_names(what: str, code: Iterable[str], manual: Iterable[str]) -> None:
+    missing, gone = set(code) - set(manual), set(manual) - set(code)
+    if missing or gone:
+        raise ValueError(f"{what} in docs/reference.py: no sentence for {sorted(missing)}; gone are {sorted(gone)}")
+
+
+# Limits.
+
+_KIB = 1024
+
+
+def _size(count: int) -> str:
+    for unit, size in (("GiB", _KIB**3), ("MiB", _KIB**2), ("KiB", _KIB)):
+        if count >= size and count % size == 0:
+            return f"{count // size} {unit}"
+    return f"{count:,} bytes"
+
+
+def _time(seconds: float) -> str:
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size and seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
+
+
+def limits_of_time() -> str:
+    """Return how long things may take."""
+    rows = (
+        ("a step", _time(model.DEFAULT_TIMEOUT), "`timeout` of the step, the scenario, the project"),
+        ("the reply to a message's end", _time(model.MESSAGE_TIMEOUT), "the same; any `timeout` takes its place"),
+        ("a case, from its start", _time(model.DEFAULT_DEADLINE), "`deadline`; what `wait` asks for is added"),
+        ("the goodbye and its answer", _time(finishing.FAREWELL_SECONDS), ""),
+        ("an address that doesn't answer, before the host's next one is tried", _time(connection.NEXT_ADDRESS), ""),
+        ("a secret's `command`", _time(surroundings.COMMAND_SECONDS), ""),
+        ("any duration in a file", _time(values.MAX_DURATION), ""),
+    )
+    return table(("what", "at most", "set by"), rows)
+
+
+def limits_of_server() -> str:
+    """Return how much a server may send."""
+    rows = (
+        ("a line", _size(base.LINE_LIMIT), "`defaults: {limits: {line: …}}`"),
+        ("a reply", _size(base.REPLY_LIMIT), "`defaults: {limits: {reply: …}}`"),
+        ("the lines of a reply", f"{base.REPLY_LINES_LIMIT:,}", ""),
+        ("what a regex sees of a line", _size(regex.LINE_LIMIT), ""),
+        ("what a regex sees of a reply", _size(regex.TEXT_LIMIT), ""),
+        ("an AUTH challenge", _size(mechanism.MAX_CHALLENGE), ""),
+        ("challenges in an exchange", str(auth.MAX_ROUNDS), ""),
+        ("SCRAM iterations", f"{scram.MAX_ITERATIONS:,}", ""),
+    )
+    return table(("what", "at most", "set by"), rows)
+
+
+def limits_of_files() -> str:
+    """Return how large files and values may be."""
+    rows = (
+        ("a scenario or project file", _size(loader.MAX_FILE_BYTES)),
+        ("levels of mappings and lists in it", str(loader.MAX_DEPTH)),
+        ("keys, values and items in it", f"{loader.MAX_NODES:,}"),
+        ("YAML aliases in it", str(loader.MAX_ALIASES)),
+        ("problems shown of it", str(loader.MAX_PROBLEMS)),
+        ("a repeat `{n}` in a regex", f"{regex_syntax.COUNT_LIMIT:,}"),
+        ("groups inside one another in a regex", str(regex_syntax.NESTING_LIMIT)),
+        ("what the filter `repeat` makes", f"{filters.REPEAT_LIMIT:,} characters"),
+        ("a secret", _size(surroundings.SECRET_LIMIT)),
+    )
+    return table(("what", "at most"), rows)
+
+
+def limits_of_runs() -> str:
+    """Return how much goes on at once."""
+    rows = (
+        ("cases at once", str(scheduler.DEFAULT_JOBS), "`--jobs`"),
+        ("cases at once for one target", str(scheduler.DEFAULT_PER_TARGET), "`--per-target`"),
+    )
+    return table(("what", "at most", "set by"), rows)
+
+
+def shortest_secret() -> str:
+    """Return how long a secret must be to be looked for."""
+    return f"The shortest secret that is looked for in what a server sends has {SHORTEST_SEARCHED} characters."
+
+
+# The command line.
+
+
+def exit_codes() -> str:
+    """Return the exit codes, the first that applies first."""
+    rows = (
+        (errors.EXIT_INTERRUPTED, "interrupted by Ctrl-C (SIGINT); the report of what ran is shown"),
+        (errors.EXIT_TERMINATED, "the same, by SIGTERM"),
+        (errors.EXIT_USAGE, "wrong usage, a wrong file, or no scenario selected; nothing was connected"),
+        (errors.EXIT_TOOL, "mailproof or its surroundings failed: a missing extra, an output that can't be written"),
+        (errors.EXIT_FAILED, "something failed or erred, or nothing passed (all were skipped)"),
+        (errors.EXIT_PASSED, "the rest: something passed, and nothing failed"),
+    )
+    return table(("code", "when"), ((f"`{code}`", text) for code, text in rows))
+
+
+def commands() -> str:
+    """Return the commands, each with its options, as the parser has them."""
+    parts = [_command(name, parser) for name, parser in _subparsers(make_parser()).items()]
+    return "\n\n".join(parts)
+
+
+def command_list() -> str:
+    """Return the commands, a line each."""
+    actions = next(one for one in make_parser()._actions if isinstance(one, argparse._SubParsersAction))  # noqa: SLF001
+    rows = ((f"[`{one.dest}`](#mailproof-{one.dest})", str(one.help)) for one in actions._choices_actions)  # noqa: SLF001
+    return table(("command", "does"), rows)
+
+
+def _subparsers(parser: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
+    actions = (one for one in parser._actions if isinstance(one, argparse._SubParsersAction))  # noqa: SLF001
+    found: Mapping[str, argparse.ArgumentParser] = next(actions).choices
+    return found
+
+
+def _command(name: str, parser: argparse.ArgumentParser) -> str:
+    paths = [one for one in parser._actions if not one.option_strings]  # noqa: SLF001
+    words = " ".join(f"[{one.metavar or one.dest} …]" for one in paths)
+    prose, examples = _split_examples(str(parser.description or ""))
+    parts = [f"## mailproof {name}", f"```text\nmailproof {name} [options] {words}".rstrip() + "\n```", prose]
+    if examples:
+        parts.append(f"```text\n{examples}\n```")
+    for group in parser._action_groups:  # noqa: SLF001
+        rows = list(_options(group._group_actions))  # noqa: SLF001
+        if rows:
+            title = "" if group.title in ("options", "positional arguments") else f"### {name}: {group.title}\n\n"
+            parts.append(title + table(("option" if title or rows[0][0][1] == "-" else "argument", "meaning"), rows))
+    return "\n\n".join(parts)
+
+
+def _split_examples(description: str) -> tuple[str, str]:
+    lines = description.split("\n")
+    prose = " ".join(line for line in lines if line and not line.startswith("  "))
+    return prose, "\n".join(line.removeprefix("  ") for line in lines if line.startswith("  "))
+
+
+def _options(actions: Iterable[argparse.Action]) -> Iterator[tuple[str, str]]:
+    for one in actions:
+        value = one.metavar or ("|".join(map(str, one.choices)) if one.choices else one.dest.upper())
+        value = "" if one.nargs == 0 else f" {value}"
+        written = ", ".join(f"`{option}{value}`" for option in one.option_strings) or f"`{one.metavar}`"
+        yield written, str(one.help)
+
+
+# What pages may ask for.
+
+_DEFINITION = ("scenario", "definitions")
+PARTS: Mapping[str, Callable[[], str]] = {
+    "scenario-keys": partial(keys, "scenario"),
+    "requires-keys": partial(keys, "scenario", "properties", "requires"),
+    "client-verbs": partial(verbs, CLIENT_VERBS),
+    "control-verbs": partial(verbs, CONTROL_VERBS),
+    "common-keys": partial(keys, *_DEFINITION, "common"),
+    "expectation-keys": partial(keys, *_DEFINITION, "expectation"),
+    "when-keys": partial(keys, *_DEFINITION, "when"),
+    "tls-keys": partial(keys, *_DEFINITION, "tls_options"),
+    "connect-keys": partial(keys, *_DEFINITION, "connect", "properties", "connect", "anyOf", "1"),
+    "send-keys": partial(own_keys, "send"),
+    "data-keys": partial(own_keys, "data"),
+    "auth-keys": partial(keys, *_DEFINITION, "auth", "properties", "auth", "anyOf", "1"),
+    "steps-keys": partial(own_keys, "steps"),
+    "project-keys": partial(keys, "project"),
+    "target-keys": partial(keys, "project", "definitions", "target", "anyOf", "1"),
+    "secret-keys": partial(keys, "project", "definitions", "secret"),
+    "defaults-keys": partial(keys, "project", "properties", "defaults"),
+    "limits-keys": partial(keys, "project", "properties", "defaults", "properties", "limits"),
+    "filters": filter_table,
+    "built-ins": built_ins,
+    "mechanisms": mechanisms,
+    "schemes": schemes,
+    "limits-of-time": limits_of_time,
+    "limits-of-server": limits_of_server,
+    "limits-of-files": limits_of_files,
+    "limits-of-runs": limits_of_runs,
+    "shortest-secret": shortest_secret,
+    "exit-codes": exit_codes,
+    "command-list": command_list,
+    "commands": commands,
+    "protocols": lambda: ", ".join(f"`{name}`" for name in PROTOCOLS),
+}

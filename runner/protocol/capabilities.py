@@ -1,0 +1,35 @@
+"""The keyword lines of an EHLO or LHLO reply (RFC 5321 section 4.1.1.1), whatever a server makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from runner.protocol.reply import decode
+
+_OLD_AUTH = b"AUTH="
+
+
+def parse_capabilities(lines: Iterable[bytes]) -> Mapping[str, tuple[str, ...]]:
+    """Read keyword lines: names in upper case, parameters as written and once each; nothing raises.
+
+    `AUTH=LOGIN` (an old form that some servers send beside `AUTH`) is a name of its own and counts as AUTH too.
+    Blanks and case are those of ASCII: what looks like a name only to Unicode is no offer.
+
+    >>> parse_capabilities([b"SIZE 1000", b"AUTH LOGIN", b"auth=PLAIN"])
+    {'SIZE': ('1000',), 'AUTH': ('LOGIN', 'PLAIN'), 'AUTH=PLAIN': ()}
+    """
+    found: dict[bytes, dict[bytes, bytes]] = {}
+
+    def add(name: bytes, parameters: list[bytes]) -> None:
+        known = found.setdefault(name, {})
+        for word in parameters:
+            known.setdefault(word.upper(), word)
+
+    for line in lines:
+        name, *parameters = line.split() or [b""]
+        if not name:
+            continue
+        if name.upper().startswith(_OLD_AUTH):
+            add(b"AUTH", [word for word in (name[len(_OLD_AUTH) :], *parameters) if word])
+        add(name.upper(), parameters)
+    return {decode(name): tuple(map(decode, words.values())) for name, words in found.items()}
