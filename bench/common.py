@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,8 +87,9 @@ def in_child(work: Callable[[], Cost]) -> Cost:
             cost = work()
             os.write(writable, f"{cost.wall} {cost.cpu}".encode())
             code = 0
-        finally:
-            os._exit(code)
+        except BaseException:  # noqa: BLE001 -- a fork must not come back
+            traceback.print_exc()
+        os._exit(code)
     os.close(writable)
     with os.fdopen(readable) as pipe:
         answer = pipe.read().split()
@@ -154,3 +156,14 @@ def _wait_until_listening(port: int, child: subprocess.Popen[bytes]) -> None:
 def answering_server(delay: float = 0.0) -> contextlib.AbstractContextManager[int]:
     """Start the measurements' own server, each reply after `delay` seconds."""
     return server(lambda port: [sys.executable, "-S", str(HERE / "answering_server.py"), str(port), str(delay)])
+
+
+COLUMNS = (("what", 56), ("beside", 20), ("ratio", 20), ("target", 22), ("ours", 18), ("theirs", 18))
+
+
+def print_figures(figures: Iterator[Figure]) -> None:
+    """Print rows as they come."""
+    for figure in figures:
+        cells = (figure.what, figure.beside, figure.ratio, figure.target, figure.ours, figure.theirs)
+        print("| " + " | ".join(cell.ljust(width) for cell, (_, width) in zip(cells, COLUMNS, strict=True)) + " |")
+        sys.stdout.flush()

@@ -17,17 +17,18 @@ import re
 import sys
 from pathlib import Path
 
-import consoles
-import reference
+DOCS = Path(__file__).resolve().parent
+sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
-DOCS = Path(__file__).parent
-PARTS = reference.PARTS
+import consoles  # noqa: E402 -- found by the path above
+from reference import PARTS  # noqa: E402
+
 _PART = re.compile(r"(<!-- generated: ([a-z0-9-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
-def pages() -> list[Path]:
+def pages(folder: Path = DOCS) -> list[Path]:
     """Return the pages of the manual."""
-    return sorted(DOCS.rglob("*.md"))
+    return sorted(folder.rglob("*.md"))
 
 
 def fill_parts(text: str) -> str:
@@ -39,24 +40,24 @@ def fill_parts(text: str) -> str:
     return _PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]().strip()}\n\n{part[4]}", text)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Rewrite the pages, or with `--check` say which are out of date."""
+def main(arguments: list[str] | None = None, folder: Path = DOCS) -> int:
+    """Rewrite the pages of a folder, or with `--check` say which are out of date; return the exit code."""
     parser = argparse.ArgumentParser(description="Write the generated parts of the manual.")
     parser.add_argument("--check", action="store_true", help="write nothing; end with 1 if a page is out of date")
     is_check = parser.parse_args(arguments).check
     stale = 0
-    for page in pages():
+    for page in pages(folder):
         before = page.read_text("utf-8")
         after = consoles.fill(fill_parts(before))
         if after == before:
             continue
         stale += 1
-        print(f"{page.relative_to(DOCS.parent)} is {'out of date: run python docs/generate.py' if is_check else 'new'}")
+        state = "out of date: run python docs/generate.py" if is_check else "rewritten"
+        print(f"{page.relative_to(folder.parent)} is {state}")
         if not is_check:
             page.write_text(after, "utf-8")
     return 1 if is_check and stale else 0
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(DOCS.parent))
     sys.exit(main())

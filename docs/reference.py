@@ -15,11 +15,11 @@ from typing import Any
 
 from runner import connection, errors, scheduler, surroundings
 from runner.cli.command_line import make_parser
-from runner.language import filters, loader, model, project, reading, values
-from runner.language.schema import CLIENT_VERBS, CONTROL_VERBS
+from runner.language import filters, loader, model, reading, target, values
+from runner.language.vocabulary import CLIENT_VERBS, CONTROL_VERBS
 from runner.matching import regex, regex_syntax
 from runner.player import auth, finishing
-from runner.protocol import PROTOCOLS, base
+from runner.protocol import base
 from runner.redaction import SHORTEST_SEARCHED
 from runner.resources import bundled
 from runner.sasl import MECHANISMS, mechanism, scram
@@ -163,7 +163,7 @@ _FILTERS = {
     "trim": "without blanks and line ends around it",
     "sha256": "the SHA-256 digest, in hexadecimal",
     "xtext": "as `ORCPT` and `ENVID` want it (RFC 3461)",
-    "quoted": "a quoted string, `\"` and `\\` escaped",
+    "quoted": 'a quoted string, `"` and `\\` escaped',
     "idna": "the domain (of an address: what follows the `@`) in its ASCII form; needs the extra `dns`",
     "repeat": "the text so many times",
 }
@@ -246,7 +246,7 @@ def schemes() -> str:
             str(scheme.port) if scheme.port else "a UNIX socket",
             "from the first byte" if scheme.implicit_tls else "by `starttls`",
         )
-        for name, scheme in project.SCHEMES.items()
+        for name, scheme in target.SCHEMES.items()
     )
     return table(("scheme", "protocol", "port if none is given", "TLS"), rows)
 
@@ -332,7 +332,10 @@ def limits_of_runs() -> str:
 
 def shortest_secret() -> str:
     """Return how long a secret must be to be looked for."""
-    return f"The shortest secret that is looked for in what a server sends has {SHORTEST_SEARCHED} characters."
+    return (
+        f"A secret of fewer than {SHORTEST_SEARCHED} characters can't be looked for in what a server sends: it is "
+        "masked only where mailproof sends it, and a warning says so."
+    )
 
 
 # The command line.
@@ -433,5 +436,4 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "exit-codes": exit_codes,
     "command-list": command_list,
     "commands": commands,
-    "protocols": lambda: ", ".join(f"`{name}`" for name in PROTOCOLS),
 }

@@ -67,7 +67,11 @@ def plan(
 
 
 class Scheduler:
-    """Plays the entries of a plan. `finished` is called with each result as it comes."""
+    """Plays the entries of a plan. `finished` is called with each result as it comes.
+
+    Without `keeps_all_transcripts` only cases that failed or carry warnings keep theirs: all that a report shows
+    unless it is asked for every conversation.
+    """
 
     def __init__(
         self,
@@ -77,6 +81,7 @@ class Scheduler:
         per_target: int = DEFAULT_PER_TARGET,
         fail_fast: bool = False,
         deadline: float | None = None,
+        keeps_all_transcripts: bool = True,
         finished: Callable[[CaseResult], None] = lambda _: None,
     ) -> None:
         self._entries = entries
@@ -84,6 +89,7 @@ class Scheduler:
         self._per_target = per_target
         self._fail_fast = fail_fast
         self._deadline = deadline
+        self._keeps_all_transcripts = keeps_all_transcripts
         self._finished = finished
         self._driver = Driver()
         self._results: list[CaseResult | None] = [None] * len(entries)
@@ -145,6 +151,8 @@ class Scheduler:
             assert isinstance(result, CaseResult)
             self._under_way -= 1
             self._running[name] -= 1
+            if not (self._keeps_all_transcripts or result.outcome.is_failure or result.warnings):
+                result = replace(result, transcripts=())
             self._keep(number, result)
             if result.outcome.is_failure and self._fail_fast:
                 self._waiting.clear()

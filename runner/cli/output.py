@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from runner.report.table import Style
+    from runner.report import Style
     from runner.results import CaseResult
 
 FALLBACK_COLUMNS = 80
@@ -32,7 +32,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
 
 def style(options: argparse.Namespace) -> Style:
     """Return how reports are to look on standard output."""
-    from runner.report.table import Style  # noqa: PLC0415
+    from runner.report import Style  # noqa: PLC0415
 
     is_terminal = sys.stdout.isatty()
     auto = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -90,7 +90,7 @@ def _plan(options: argparse.Namespace) -> tuple[Entry, ...]:
 
 def play(entries: tuple[Entry, ...], options: argparse.Namespace, *, is_embedded: bool = False) -> int:
     """Play a plan, print its report and return the exit code."""
-    from runner.report.table import render_run  # noqa: PLC0415
+    from runner.report import render_run  # noqa: PLC0415
     from runner.scheduler import Scheduler, without_skips  # noqa: PLC0415
 
     shown = progress(len(entries), options)

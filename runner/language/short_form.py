@@ -11,84 +11,93 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.errors import Problem, Span
-from runner.language.template import Placeholder, Template, did_you_mean
+from runner.language.template import GAP, Placeholder, Template, did_you_mean
 from runner.matching.expectation import Alternative, Block, BlockLine, Given, Short, Word
 from runner.matching.pattern import Pattern, PatternError, Slot, Source, compile_glob, compile_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from runner.protocol import Machine
 
-_GAP = "\ufffc"
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _STATUS_LIKE = re.compile(r"[0-9x*]\.[0-9x*]{1,3}(?:\.[0-9x*]{1,3})*")
 _CODE3 = re.compile(r"[0-9]{3}(?=[- ]|\Z)")
+_CODE_LIKE = re.compile(r"[0-9]{3}(?:[^0-9]|\Z)")
 _WORDS = {word.value: word for word in Word}
 _CONNECT_WORDS = (Word.REFUSED, Word.RESET, Word.TIMEOUT)
-_SLASH_ADVICE = "a regex is written /…/ with flags i, m, s; a glob that begins with '/' is written '\\/'"
 
 
 @dataclass(frozen=True, slots=True)
 class ShortFormReader:
-    """Reads short forms for one protocol; problems are located by the template's span."""
+    """Reads short forms for one protocol; `span_at` gives the place of a character of the text being read."""
 
     machine: type[Machine]
     problems: list[Problem]
+    span_at: Callable[[int, int], Span]
 
-    def read(self, template: Template, *, is_connect: bool = False) -> Alternative | None:
+    def read(self, template: Template, *, with_connect_words: bool = False) -> Alternative | None:
         """Return the alternative that a text stands for; None if it is wrong (and then a problem was added)."""
         flat = template.flat
-        if "\n" in flat:
+        if not flat.strip(" \r\n"):
+            advice = "write a code such as 250, a word such as close, or any"
+            self._fail(template.span, "an empty expectation", advice)
+            return None
+        if _LINE_END.search(flat):
             return self._block(template)
         start, end = len(flat) - len(flat.lstrip(" ")), len(flat.rstrip(" "))
-        template = template.split(end)[0].split(start)[1] if (start, end) != (0, len(flat)) else template
-        flat = flat[start:end]
+        if end - start < len(flat):
+            template = template.split(end)[0].split(start)[1]
+            flat = flat[start:end]
         if flat in _WORDS:
-            return self._word(_WORDS[flat], template.span, is_connect=is_connect)
+            return self._word(_WORDS[flat], template, with_connect_words=with_connect_words)
         return self._short(template, flat)
 
-    def _word(self, word: Word, span: Span, *, is_connect: bool) -> Word | None:
-        if word in _CONNECT_WORDS and not is_connect:
-            self._fail(span, f"'{word.value}' is for the expect of 'connect'", "an ended connection is 'close'")
+    def _word(self, word: Word, template: Template, *, with_connect_words: bool) -> Word | None:
+        if word in _CONNECT_WORDS and not with_connect_words:
+            message = f"'{word.value}' is for the expect of 'connect'"
+            self._fail(self._place(template), message, "an ended connection is 'close'")
             return None
         return word
 
     def _short(self, template: Template, flat: str) -> Short | Given | None:
-        span = template.span
-        if flat.startswith(_GAP):
-            head, rest = flat[:1], flat[1:]
-        else:
-            match = self.machine.code_grammar.match(flat)
-            if match is None:
-                self._no_code(span, flat)
-                return None
-            head, rest = match[0], flat[match.end() :]
-        if rest and not rest.startswith(" "):
-            self._glued(span, head, rest)
+        match = self.machine.code_grammar.match(flat)
+        size = 1 if flat[0] == GAP else match.end() if match else 0
+        head, rest = flat[:size], flat[size:]
+        if not head or rest[:1].isdigit():
+            self._no_code(template)
+            return None
+        if rest and rest[0] != " ":
+            self._glued(template, size)
             return None
         after = len(flat) - len(rest.lstrip(" "))
-        if head == _GAP:
-            text = template.split(after)[1] if rest.strip(" ") else None
-            return self._given(template, text)
+        if head == GAP:
+            return self._given(template, template.split(after)[1] if flat[after:] else None)
         word = flat[after:].split(" ", 1)[0]
         status = ""
-        if _GAP not in word and self.machine.status_grammar.fullmatch(word):
-            if not self._class_fits(word, head):
-                self._foreign_status(span, head, word)
+        if _STATUS_LIKE.fullmatch(word):
+            if advice := self._status_fault(word, head):
+                message = f"'{word}' looks like an enhanced status code but is none for {head}"
+                self._fail(self._place(template, after, len(word)), message, advice)
                 return None
             status = word
             after = len(flat) - len(flat[after + len(word) :].lstrip(" "))
-        elif _GAP not in word and _STATUS_LIKE.fullmatch(word):
-            self._foreign_status(span, head, word)
-            return None
         if not flat[after:]:
             return Short(head, status)
         pattern = self.pattern(template.split(after)[1])
         return Short(head, status, pattern) if pattern is not None else None
 
-    @staticmethod
-    def _class_fits(status: str, code: str) -> bool:
-        return code[0] in ("2", "4", "5", "x") and (status[0] in ("x", "*", code[0]) or code[0] == "x")
+    def _status_fault(self, status: str, code: str) -> str:
+        """Return what to write in place of a status that a reply with this code can't have, or nothing."""
+        if not self.machine.status_grammar.fullmatch(status):
+            advice = "one is a class (2, 4 or 5) and two numbers, such as 5.7.1 or 5.7.x"
+        elif code[0] == "3":
+            advice = "a 3xx reply has none"
+        elif "x" not in (code[0], status[0]) and status[0] not in ("*", code[0]):
+            advice = f"its class is the code's first digit, {code[0]}"
+        else:
+            return ""
+        return f"{advice}; as text, write it as a regex: /{status.replace('.', chr(92) + '.').replace('*', '.*')}/"
 
     def _given(self, template: Template, text: Template | None) -> Given | None:
         placeholder = template.parts[0]
@@ -103,95 +112,100 @@ class ShortFormReader:
         """Compile a pattern, glob or `/regex/`; None if it is wrong (and then a problem was added)."""
         return self._compiled(compile_pattern, template)
 
-    def glob(self, template: Template) -> Pattern | None:
-        """Compile a glob; None if it is wrong."""
-        return self._compiled(compile_glob, template)
-
     def _compiled(self, compile_source: Callable[[Source], Pattern], template: Template) -> Pattern | None:
         source = tuple(part if isinstance(part, str) else Slot(part) for part in template.parts)
         try:
             return compile_source(source)
         except PatternError as error:
-            self._fail(template.span, str(error), error.advice)
+            self._fail(self._place(template, error.offset, 1), str(error), error.advice)
             return None
 
     # Blocks.
 
     def _block(self, template: Template) -> Block | None:
         lines: list[BlockLine] = []
-        codes: set[str] = set()
-        rest: Template | None = template
-        before = len(self.problems)
-        while rest is not None and rest.flat:
-            end = rest.flat.find("\n")
-            line = rest.split(end)[0] if end >= 0 else rest
-            rest = rest.split(end + 1)[1] if end >= 0 else None
-            if (
-                one := self._block_line(line if end else Template(("",), rest.span if rest else line.span))
-            ) is not None:
+        code, is_right = "", True
+        for line in _lines(template):
+            one = self._block_line(line)
+            if one is None:
+                is_right = False
+            elif one.code and code and one.code != code:
+                message = f"the lines of a reply carry one code, not {code} and {one.code}"
+                self._fail(self._place(line, 0, 3), message, "two replies are two steps, each with its expect")
+                is_right = False
+            else:
+                code = one.code or code
                 lines.append(one)
-                codes.add(one.code)
-        codes.discard("")
-        if len(codes) > 1:
-            self._fail(template.span, f"the lines of a reply carry one code, not {' and '.join(sorted(codes))}")
-            return None
-        return Block(tuple(lines)) if len(self.problems) == before else None
+        return Block(tuple(lines)) if is_right else None
 
     def _block_line(self, line: Template) -> BlockLine | None:
         flat = line.flat
         if flat.strip(" ") == "...":
             return BlockLine("", None)
-        code = _CODE3.match(flat)
-        text = line.split(4)[1] if code and len(flat) > 4 else line if not code else Template(("",), line.span)
-        pattern = self.glob(text)
-        return BlockLine(code[0] if code else "", pattern) if pattern is not None else None
+        match = _CODE3.match(flat)
+        code = match[0] if match else ""
+        if code and not self.machine.code_grammar.fullmatch(code):
+            self._no_code(line)
+            return None
+        pattern = self._compiled(compile_glob, line.split(4)[1] if code else line)
+        return BlockLine(code, pattern) if pattern is not None else None
 
     # What is wrong, and what was meant.
 
     def _fail(self, span: Span, message: str, advice: str = "") -> None:
         self.problems.append(Problem(span, message, advice))
 
-    def _no_code(self, span: Span, flat: str) -> None:
+    def _place(self, template: Template, offset: int = 0, width: int = 0) -> Span:
+        """Return the place of what stands at an offset of a template's `flat`; without a width, to its end."""
+        at = template.split(offset)[1].start
+        return self.span_at(at, width or max(1, template.written_width))
+
+    def _no_code(self, template: Template) -> None:
+        flat = template.flat
         word = flat.split(" ", 1)[0]
-        shown = word.replace(_GAP, "${…}")
-        if not flat:
-            self._fail(span, "an empty expectation", "write a code such as 250, a word such as close, or any")
-            return
+        shown = str(template.split(len(word))[0])
+        lowered = self.machine.code_grammar.match(word.lower())
+        message = f"'{shown}' is no reply code of {self.machine.name}"
         if word in _WORDS:
-            advice = f"write '{word}' alone" if word != "any" else f"write '{flat[4:].strip()}' or 'any'"
-            self._fail(span, f"nothing follows the word '{word}'", advice)
-            return
-        if re.match(r"[0-9]{3}(?:[^0-9]|\Z)", word):
-            self._fail(
-                span, f"'{shown}' is no reply code of {self.machine.name}", "codes are 200 to 599; x is any digit"
-            )
-            return
-        near = did_you_mean(word, list(_WORDS), "")
-        self._fail(
-            span, f"'{shown}' is no reply code of {self.machine.name}", near or "write a code such as 250, 2xx or 25x"
-        )
-        return
+            message, advice = f"nothing follows the word '{word}'", _word_advice(_WORDS[word], flat)
+        elif _CODE_LIKE.match(word):
+            advice = "codes are 200 to 599; x is any digit"
+        elif lowered and lowered[0] != word and lowered.end() == len(word):
+            advice = f"write '{lowered[0]}'"
+        elif GAP in word:
+            advice = "a placeholder stands for the whole code, such as ${reply}"
+        else:
+            advice = did_you_mean(word, _WORDS, "") or "write a code such as 250, 2xx or 25x"
+        self._fail(self._place(template), message, advice)
 
-    def _glued(self, span: Span, head: str, rest: str) -> None:
-        shown = rest[1:].replace(_GAP, "${…}")
+    def _glued(self, template: Template, size: int) -> None:
+        head, rest = (str(one) for one in template.split(size))
+        message = f"a blank is due after '{head}'"
         if rest[0] == "-":
-            self._fail(
-                span,
-                f"'{head}-' begins a reply's line; expect judges the whole reply",
-                f"for a capability: expect: {head} and capabilities: [{shown.split(' ')[0] or 'STARTTLS'}]\n"
-                "for all lines, a block: expect: |",
-            )
-            return
-        self._fail(
-            span, f"a blank is due after '{head.replace(_GAP, '${…}')}'", f"write '{head} {rest}'".replace(_GAP, "${…}")
-        )
-        return
+            message = f"'{head}-' begins a reply's line; expect judges the whole reply"
+            name = rest[1:].split(" ")[0] or "STARTTLS"
+            advice = f"for a capability: expect: {head} and capabilities: [{name}]\nfor all lines, a block: expect: |"
+        elif rest[0] in ",|/;":
+            advice = f"one of several codes is a list: [{head}, {rest[1:].strip(' ') or '…'}]; text is '{head} {rest}'"
+        else:
+            advice = f"write '{head} {rest}'"
+        self._fail(self._place(template), message, advice)
 
-    def _foreign_status(self, span: Span, code: str, word: str) -> None:
-        self._fail(
-            span,
-            f"'{word}' looks like an enhanced status code but is none for {code}",
-            "its class is the code's first digit (2, 4 or 5); as text, write it as a regex: /"
-            + word.replace(".", "\\.")
-            + "/",
-        )
+
+def _lines(template: Template) -> Iterator[Template]:
+    """Cut a template at its line ends; none follows the last one."""
+    start = 0
+    for end in _LINE_END.finditer(template.flat):
+        yield template.split(end.start())[0].split(start)[1]
+        start = end.end()
+    last = template.split(start)[1]
+    if last.parts:
+        yield last
+
+
+def _word_advice(word: Word, flat: str) -> str:
+    if word is Word.ANY:
+        return f"write '{flat[4:].strip(' ')}' or 'any'"
+    if word is Word.SILENCE:
+        return "write 'silence' alone, and for: 2s beside it"
+    return f"write '{word.value}' alone"

@@ -19,10 +19,17 @@ _NAME = r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)*"
 NAME = re.compile(_NAME)
 #: Names that a file may give to a variable, a secret or a capture: no dots, these are the built-ins'.
 PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+#: Stands for a placeholder in `Template.flat`.
+GAP = "\ufffc"
 _OPENING = re.compile(r"\$\$\{|\$\{")
 _BODY = re.compile(rf" *({_NAME}) *(?::-([^|{{}}]*))?((?:\|[^|{{}}]*)*)\}}")
-_FILTER = re.compile(r" *([A-Za-z_][A-Za-z0-9_]*) *(?:\( *([0-9]{1,7}) *\))? *")
-_BRACES = re.compile(r"\{\{ *([A-Za-z_][\w.]*) *\}\}")
+_FILTER = re.compile(r" *([A-Za-z_][A-Za-z0-9_]*) *(?:\(([^()]*)\))? *")
+# A filter's number; no text can be repeated more often (`filters.REPEAT_LIMIT`).
+_NUMBER = re.compile(r" *([0-9]{1,7}) *")
+# The placeholder of other tools, also with a dollar in front; after `$$` it is meant as it stands.
+_BRACES = re.compile(r"(?<!\$)\$?\{\{ *([A-Za-z_][\w.]*) *\}\}")
+# What looks like a placeholder is quoted in a message up to this width.
+_QUOTED_WIDTH = 60
 
 
 class MissingValueError(Exception):
@@ -74,16 +81,22 @@ class Placeholder:
 
     def __str__(self) -> str:
         default = f":-{self.default}" if self.default is not None else ""
-        filters = "".join(f" | {name}({number})" if number else f" | {name}" for name, number in self.filters)
+        filters = "".join(
+            f" | {name}({number})" if FILTERS[name].takes_number else f" | {name}" for name, number in self.filters
+        )
         return f"${{{self.name}{default}{filters}}}"
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Literal texts and placeholders in order. `span` is where the text begins in its file."""
+    """Literal texts and placeholders in order. `span` is where the text begins in its file.
+
+    `start` is how many characters of that text, as written, stand before the first part: not 0 after a split.
+    """
 
     parts: tuple[str | Placeholder, ...]
     span: Span
+    start: int = field(default=0, compare=False)
 
     @property
     def is_literal(self) -> bool:
@@ -132,15 +145,25 @@ class Template:
             else:
                 (before if offset > 0 else after).append(part)
             offset -= size
-        return Template(tuple(before), self.span), Template(tuple(after), self.span)
+        head = Template(tuple(before), self.span, self.start)
+        return head, Template(tuple(after), self.span, self.start + head.written_width)
 
     @property
     def flat(self) -> str:
-        """Its text with one U+FFFC for each placeholder: what the author wrote, without any value."""
-        return "".join(part if isinstance(part, str) else "\ufffc" for part in self.parts)
+        """Its text with a `GAP` for each placeholder: what the author wrote, without any value."""
+        return "".join(part if isinstance(part, str) else GAP for part in self.parts)
+
+    @property
+    def written_width(self) -> int:
+        """How many characters it takes in its file, as long as nothing there is escaped."""
+        return sum(map(_written_width, self.parts))
 
     def __str__(self) -> str:
         return "".join(part.replace("${", "$${") if isinstance(part, str) else str(part) for part in self.parts)
+
+
+def _written_width(part: str | Placeholder) -> int:
+    return len(part) + part.count("${") if isinstance(part, str) else part.span.width
 
 
 def parse_template(scalar: Scalar, problems: list[Problem], *, is_message: bool = False) -> Template:
@@ -165,6 +188,7 @@ def parse_text(
     if not is_message and (braces := _BRACES.search(text)):
         place = span_at(braces.start(), len(braces[0]))
         problems.append(Problem(place, f"'{braces[0]}' is no placeholder", f"write ${{{braces[1]}}}"))
+        return Template((text,), span)
     return Template(tuple(_parts(text, span_at, problems)), span)
 
 
@@ -183,21 +207,23 @@ def _parts(text: str, span_at: Callable[[int, int], Span], problems: list[Proble
         body = _BODY.match(text, at)
         if body is None:
             problems.append(_broken(text, opening.start(), span_at))
-            return parts
+            continue
         at = body.end()
         place = span_at(opening.start(), at - opening.start())
-        parts.append(Placeholder(body[1], body[2], _filters(body[3], place, problems), place))
+        default = body[2].rstrip(" ") if body[2] and body[3] else body[2]
+        parts.append(Placeholder(body[1], default, _filters(body[3], place, problems), place))
     literal += text[at:]
     return [*parts, literal] if literal or not parts else parts
 
 
 def _broken(text: str, at: int, span_at: Callable[[int, int], Span]) -> Problem:
-    end = text.find("}", at)
-    if end < 0:
+    end = text.find("}", at) + 1
+    written = text[at:end]
+    if not written or len(written) > _QUOTED_WIDTH or "\n" in written:
         return Problem(span_at(at, 2), "'${' without its '}'", "a literal '${' is written '$${'")
     return Problem(
-        span_at(at, end + 1 - at),
-        f"'{text[at : end + 1]}' is no placeholder",
+        span_at(at, len(written)),
+        f"'{written}' is no placeholder",
         "write ${name}, ${name:-default} or ${name | filter}; a literal '${' is written '$${'",
     )
 
@@ -207,18 +233,27 @@ def _filters(text: str, place: Span, problems: list[Problem]) -> tuple[tuple[str
     for word in text.split("|")[1:]:
         match = _FILTER.fullmatch(word)
         spec = FILTERS.get(match[1]) if match else None
+        number = _NUMBER.fullmatch(match[2]) if match and match[2] is not None else None
         if match is None or spec is None:
-            problems.append(Problem(place, f"unknown filter '{word.strip()}'", _nearest_filter(word.strip())))
-        elif spec.takes_number != (match[2] is not None):
-            usage = f"{match[1]}(3)" if spec.takes_number else match[1]
-            problems.append(Problem(place, f"the filter '{match[1]}' is written '{usage}'"))
+            problems.append(_unknown_filter(word.strip(" "), place))
+        elif spec.takes_number and number is None:
+            advice = f"write {match[1]}(3); the number has at most seven digits"
+            problems.append(Problem(place, f"the filter '{match[1]}' wants a number", advice))
+        elif not spec.takes_number and match[2] is not None:
+            problems.append(Problem(place, f"the filter '{match[1]}' takes nothing in brackets", f"write {match[1]}"))
         else:
-            found.append((match[1], int(match[2] or 0)))
+            found.append((match[1], int(number[1]) if number else 0))
     return tuple(found)
 
 
-def _nearest_filter(word: str) -> str:
-    return did_you_mean(word, FILTERS, "the filters are")
+def _unknown_filter(word: str, place: Span) -> Problem:
+    if not word:
+        return Problem(place, "no filter after '|'", f"the filters are: {', '.join(sorted(FILTERS))}")
+    name, colon, default = word.partition(":-")
+    if colon:
+        advice = f"write ${{name:-{default} | {name.strip(' ')}}}"
+        return Problem(place, "a default stands before the filters", advice)
+    return Problem(place, f"unknown filter '{word}'", did_you_mean(word, FILTERS, "the filters are"))
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:

@@ -6,120 +6,47 @@ other mismatch, because after one the two sides are out of step.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import Literal
 
-from runner.matching.pattern import Match, Pattern, Slot, TooLong, nearest_miss
+from runner.matching.alternatives import (
+    Alternative,
+    ExpectationError,
+    Given,
+    Short,
+    ValueOf,
+    Word,
+    code_fits,
+    either,
+    status_fits,
+)
+from runner.matching.glob import Glob
+from runner.matching.lines import Block, BlockLine, nearest_line
+from runner.matching.pattern import Match, Pattern, TooLong
+from runner.matching.wishes import CapabilityWish, Comparison
 from runner.protocol.base import Reply
 
-ValueOf = Callable[[Slot], str]
-
-
-class Word(Enum):
-    """What can come in place of a reply; the values are the words of the language."""
-
-    ANY = "any"
-    CLOSE = "close"
-    SILENCE = "silence"
-    REFUSED = "refused"
-    RESET = "reset"
-    TIMEOUT = "timeout"
-
-
-class ExpectationError(Exception):
-    """A placeholder's value can't stand where the expectation has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Short:
-    """`CODE [STATUS] [TEXT]`: `x` in the code is any digit, `x` or `*` in the status any part."""
-
-    code: str
-    status: str = ""
-    text: Pattern | None = None
-
-    def fill(self, value_of: ValueOf) -> Short:
-        """Return the form with its placeholders' values in it."""
-        return replace(self, text=self.text.fill(value_of)) if self.text is not None else self
-
-    def __str__(self) -> str:
-        return " ".join(part for part in (self.code, self.status, str(self.text or "")) if part)
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """A placeholder in place of `CODE [STATUS]`; `grammar` is what its value must be, whole."""
-
-    slot: Slot
-    grammar: re.Pattern[str]
-    text: Pattern | None = None
-
-    def fill(self, value_of: ValueOf) -> Short:
-        """Return the short form that the placeholder's value makes.
-
-        Raises:
-            ExpectationError: the value is no code with an optional status.
-        """
-        value = value_of(self.slot).strip(" ")
-        if not self.grammar.fullmatch(value):
-            raise ExpectationError(
-                f"the value of {self.slot} is {value!r}, where a code such as '250' or '550 5.7.1' is due"
-            )
-        code, _, status = value.partition(" ")
-        return Short(code, status.strip(" "), self.text.fill(value_of) if self.text is not None else None)
-
-    def __str__(self) -> str:
-        return f"{self.slot} {self.text}" if self.text is not None else str(self.slot)
-
-
-@dataclass(frozen=True, slots=True)
-class BlockLine:
-    """One line of a block: a code (or none) and a glob on the text after it (None: any number of lines, `...`)."""
-
-    code: str
-    text: Pattern | None
-
-    def __str__(self) -> str:
-        if self.text is None:
-            return "..."
-        return f"{self.code} {self.text}".strip(" ")
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A whole reply, line by line. The character after the code is not compared."""
-
-    lines: tuple[BlockLine, ...]
-
-    def fill(self, value_of: ValueOf) -> Block:
-        """Return the block with its placeholders' values in it."""
-        return Block(
-            tuple(line if line.text is None else replace(line, text=line.text.fill(value_of)) for line in self.lines)
-        )
-
-    def __str__(self) -> str:
-        return "\n".join(str(line) for line in self.lines)
-
-
-Alternative = Word | Short | Given | Block
-
-Comparison = Literal["required", "absent", "at least", "exactly", "lacks", ">=", "<=", ">", "<", "="]
-
-
-@dataclass(frozen=True, slots=True)
-class CapabilityWish:
-    """What is asked of one capability: that it is there, that it is not, or what its parameters are.
-
-    `parameters` are as written; with a comparison by size `size` is the number of bytes.
-    """
-
-    name: str
-    asks: Comparison = "required"
-    parameters: tuple[str, ...] = ()
-    size: int = 0
+__all__ = [
+    "Alternative",
+    "Block",
+    "BlockLine",
+    "CapabilityWish",
+    "Capture",
+    "Comparison",
+    "Expectation",
+    "ExpectationError",
+    "Given",
+    "Judgement",
+    "Mismatch",
+    "Short",
+    "Word",
+    "best_fit",
+    "code_fits",
+    "judge",
+    "status_fits",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +71,32 @@ class Expectation:
     silence: float | None = None
     is_warning: bool = False
     #: The code if that is all that is asked, so that most replies are judged by one comparison.
-    only_code: str = field(default="", compare=False)
-    has_slots: bool = field(default=False, compare=False)
+    only_code: str = field(default="", init=False, compare=False)
+    has_slots: bool = field(default=False, init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "only_code", self._only_code())
+        object.__setattr__(self, "has_slots", any(self._has_slots()))
+
+    def _only_code(self) -> str:
+        one = self.alternatives[0] if len(self.alternatives) == 1 else None
+        if not isinstance(one, Short) or one.status or one.text is not None or "x" in one.code:
+            return ""
+        asks_more = (
+            any((self.has, self.lacks, self.capabilities, self.captures))
+            or self.lines is not None
+            or self.within is not None
+        )
+        return "" if asks_more else one.code
+
+    def _has_slots(self) -> Iterator[bool]:
+        for one in self.alternatives:
+            if isinstance(one, Block):
+                yield any(line.text is not None and line.text.slots for line in one.lines)
+            elif not isinstance(one, Word):
+                yield isinstance(one, Given) or (one.text is not None and bool(one.text.slots))
+        for pattern in (*self.has, *self.lacks, *(one.what for one in self.captures)):
+            yield not isinstance(pattern, str) and bool(pattern.slots)
 
     def fill(self, value_of: ValueOf) -> Expectation:
         """Return the expectation with its placeholders' values in it.
@@ -164,7 +115,6 @@ class Expectation:
                 one if isinstance(one.what, str) else replace(one, what=one.what.fill(value_of))
                 for one in self.captures
             ),
-            has_slots=False,
         )
 
     def wants(self, word: Word) -> bool:
@@ -172,7 +122,7 @@ class Expectation:
         return word in self.alternatives
 
     def __str__(self) -> str:
-        return " or ".join(one.value if isinstance(one, Word) else str(one) for one in self.alternatives)
+        return either(self.alternatives)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,27 +147,6 @@ class Judgement:
 _FITS = Judgement()
 
 
-def code_fits(wanted: str, code: str) -> bool:
-    """Whether a code fits; `x` stands for any character.
-
-    >>> code_fits("25x", "250"), code_fits("2xx", "550")
-    (True, False)
-    """
-    return wanted == code or (
-        len(wanted) == len(code) and all(one in ("x", other) for one, other in zip(wanted, code, strict=True))
-    )
-
-
-def status_fits(wanted: str, status: str) -> bool:
-    """Whether an enhanced status code fits; `x` and `*` are any part, trailing parts may be left out (RFC 3463).
-
-    >>> status_fits("5.7", "5.7.1"), status_fits("5.x.1", "5.7.0")
-    (True, False)
-    """
-    asked, got = wanted.split("."), status.split(".")
-    return bool(status) and all(one in ("x", "*", other) for one, other in zip(asked, got, strict=False))
-
-
 def judge(
     expectation: Expectation,
     reply: Reply,
@@ -226,7 +155,8 @@ def judge(
 ) -> Judgement:
     """Judge a whole reply; `expectation` has no slots left.
 
-    `capabilities` are those that the server shows now; `latency` is in seconds.
+    `capabilities` are those that the server shows now, None if none were read; `latency` is in seconds.
+    After a wrong code only the latency is judged besides: what else was asked was asked of another reply.
     """
     if reply.code == expectation.only_code:
         return _FITS
@@ -235,57 +165,62 @@ def judge(
     captures = dict(fit.captures)
     if not fit.is_wrong_code:
         mismatches += _judge_lines(expectation, reply, captures)
-        mismatches += _judge_capabilities(expectation.capabilities, capabilities or {})
+        mismatches += _judge_capabilities(expectation.capabilities, capabilities)
         mismatches += _take(expectation.captures, reply, captures)
     if expectation.within is not None and latency > expectation.within:
-        mismatches.append(Mismatch("within", f"within {expectation.within:g} s", f"after {latency:.3f} s"))
+        after = math.ceil(latency * 1000) / 1000
+        mismatches.append(Mismatch("within", f"within {expectation.within:g} s", f"after {after:.3f} s"))
     return Judgement(tuple(mismatches), fit.is_wrong_code, captures)
 
 
 def best_fit(alternatives: tuple[Alternative, ...], reply: Reply) -> Judgement:
-    """Return the judgement of the alternative that comes closest: one that fits, else one whose code does."""
-    best: Judgement | None = None
+    """Return the judgement of the alternative that fits, else of those that come closest.
+
+    Those without the reply's code are left out unless all are; one whose status fits is closer than one whose
+    status doesn't.
+    """
+    misses: list[Mismatch] = []
     for one in alternatives:
-        judgement = _judge_alternative(one, reply)
-        if judgement is None:
-            continue
-        if not judgement.mismatches:
-            return judgement
-        if best is None and not judgement.is_wrong_code:
-            best = judgement
-    if best is not None:
-        return best
-    wanted = " or ".join(one.value if isinstance(one, Word) else str(one) for one in alternatives)
-    return Judgement((Mismatch("code", wanted, str(reply)),), is_wrong_code=True)
+        found = _judge_alternative(one, reply)
+        if isinstance(found, Mismatch):
+            misses.append(found)
+        elif found is not None:
+            return Judgement(captures=found)
+    if not misses:
+        return Judgement((Mismatch("code", either(alternatives), str(reply)),), is_wrong_code=True)
+    closest = [miss for miss in misses if miss.part != "status"] or misses
+    expected = " or ".join(miss.expected for miss in closest)
+    hint = next((miss.hint for miss in closest if miss.hint), "")
+    return Judgement((replace(closest[0], expected=expected, hint=hint),))
 
 
-def _judge_alternative(one: Alternative, reply: Reply) -> Judgement | None:
-    """Judge by one alternative; None where its code does not fit (a word but `any` never fits a reply)."""
+def _judge_alternative(one: Alternative, reply: Reply) -> Mapping[str, str] | Mismatch | None:
+    """Return the captures if it fits, what differs if only its code does, else None.
+
+    A word but `any` never fits a reply.
+    """
     if isinstance(one, Word):
-        return _FITS if one is Word.ANY else None
+        return {} if one is Word.ANY else None
     if isinstance(one, Block):
         return _judge_block(one, reply)
-    assert isinstance(one, Short)
+    assert isinstance(one, Short), "the expectation was not filled"
     if not code_fits(one.code, reply.code):
         return None
     if one.status and not status_fits(one.status, reply.enhanced):
-        return Judgement((Mismatch("status", str(one), str(reply)),))
+        return Mismatch("status", str(one), str(reply))
     if one.text is None:
-        return _FITS
+        return {}
     try:
         match = _match_text(one.text, reply, with_status=not one.status)
     except TooLong as error:
-        return Judgement((Mismatch("text", str(one), str(reply), str(error)),))
-    if match is None:
-        return Judgement((Mismatch("text", str(one), str(reply), _near(one.text, reply)),))
-    return Judgement(captures=match.named)
+        return Mismatch("text", str(one), str(reply), error.reason)
+    return match.named if match is not None else Mismatch("text", str(one), str(reply), _near(one.text, reply))
 
 
 def _match_text(pattern: Pattern, reply: Reply, *, with_status: bool) -> Match | None:
     """Match TEXT: one line must match, without its status, and where none was asked for also with it."""
-    decoded = reply.decoded
-    if decoded is not None:
-        return pattern.match_line(decoded) or (Match(decoded) if str(pattern) == reply.texts[0] else None)
+    if (decoded := reply.decoded) is not None:
+        return pattern.match_line(decoded) or _match_raw(pattern, reply)
     for text in reply.texts:
         bare = reply.bare(text)
         if (match := pattern.match_line(bare)) or (
@@ -295,152 +230,102 @@ def _match_text(pattern: Pattern, reply: Reply, *, with_status: bool) -> Match |
     return None
 
 
-def _near(pattern: Pattern, reply: Reply) -> str:
-    if reply.decoded is not None:
-        return f"the challenge decodes to {reply.decoded!r}"
-    hints = (nearest_miss(pattern, reply.bare(text)) for text in reply.texts)
-    return next((hint for hint in hints if hint), "")
+def _match_raw(pattern: Pattern, reply: Reply) -> Match | None:
+    """Match a challenge that decodes also as it came, if it is written out in full."""
+    raw = reply.texts[0]
+    is_written_out = isinstance(pattern, Glob) and pattern.stretches == (raw,)
+    return Match(raw) if is_written_out else None
 
 
-def _judge_block(block: Block, reply: Reply) -> Judgement | None:
-    codes = [line.code for line in block.lines if line.code]
-    if any(not code_fits(code, reply.code) for code in codes):
+def _judge_block(block: Block, reply: Reply) -> Mapping[str, str] | Mismatch | None:
+    if any(line.code and not code_fits(line.code, reply.code) for line in block.lines):
         return None
-    if _lines_fit(block.lines, reply.texts):
-        return _FITS
-    return Judgement((Mismatch("lines", str(block), str(reply), _first_difference(block.lines, reply.texts)),))
+    texts = reply.texts
+    return {} if block.fits(texts) else Mismatch("lines", str(block), str(reply), block.miss(texts))
 
 
-def _lines_fit(wanted: tuple[BlockLine, ...], texts: list[str]) -> bool:
-    """Match lines with `...` as a glob does characters: on a mismatch go back to the last `...` only."""
-    at, text, star, resume = 0, 0, -1, 0
-    while text < len(texts):
-        pattern = wanted[at].text if at < len(wanted) else None
-        if at < len(wanted) and pattern is None:
-            star, resume = at, text
-            at += 1
-        elif pattern is not None and pattern.match_line(texts[text]):
-            at, text = at + 1, text + 1
-        elif star >= 0:
-            resume += 1
-            at, text = star + 1, resume
-        else:
-            return False
-    return all(line.text is None for line in wanted[at:])
-
-
-def _first_difference(wanted: tuple[BlockLine, ...], texts: list[str]) -> str:
-    """Name the first line of the block that no line of the reply can be."""
-    for line in wanted:
-        if line.text is not None and not any(line.text.match_line(text) for text in texts):
-            near = next((hint for hint in (nearest_miss(line.text, text) for text in texts) if hint), "")
-            return f"no line fits {str(line)!r}" + (f": {near}" if near else "")
-    return "every line has its like, but not in this order and number; '...' stands for any lines"
+def _near(pattern: Pattern, reply: Reply) -> str:
+    if (decoded := reply.decoded) is not None:
+        return f"the challenge decodes to '{decoded}'"
+    return nearest_line(pattern, [reply.bare(text) for text in reply.texts])
 
 
 def _judge_lines(expectation: Expectation, reply: Reply, captures: dict[str, str]) -> list[Mismatch]:
     found: list[Mismatch] = []
     if expectation.lines is not None and expectation.lines != len(reply.lines):
-        found.append(Mismatch("lines", f"{expectation.lines} lines", f"{len(reply.lines)} lines"))
+        found.append(Mismatch("lines", _counted(expectation.lines), _counted(len(reply.lines))))
     for pattern in expectation.has:
         match, hint = _search(pattern, reply)
         if match is None:
-            found.append(Mismatch("has", f"has {pattern}", str(reply), hint))
+            found.append(Mismatch("has", f"has {pattern}", str(reply), hint or _near(pattern, reply)))
         else:
             captures.update(match.named)
     for pattern in expectation.lacks:
         match, hint = _search(pattern, reply)
         if match is not None or hint:
-            found.append(Mismatch("lacks", f"lacks {pattern}", match.text if match else str(reply), hint))
+            actual = match.text if match is not None and match.text else str(reply)
+            found.append(Mismatch("lacks", f"lacks {pattern}", actual, hint))
     return found
 
 
+def _counted(lines: int) -> str:
+    return "1 line" if lines == 1 else f"{lines} lines"
+
+
 def _search(pattern: Pattern, reply: Reply) -> tuple[Match | None, str]:
-    """Look for a pattern in a whole reply: a glob on one line (with or without its status), a regex on all of it."""
-    texts = reply.texts
+    """Look for a pattern in a whole reply: a glob on one line (with or without its status), a regex on all of it.
+
+    A challenge is looked at decoded, as TEXT does. The second value says why a regex could not be tried.
+    """
     try:
-        match = pattern.search_text("\n".join(texts))
+        if (decoded := reply.decoded) is not None:
+            return pattern.search_text(decoded) or _match_raw(pattern, reply), ""
+        match = pattern.search_text("\n".join(reply.texts))
     except TooLong as error:
-        return None, str(error)
+        return None, error.reason
     if match is None and not pattern.is_regex and reply.enhanced:
-        match = pattern.search_text("\n".join(reply.bare(text) for text in texts))
+        match = pattern.search_text("\n".join(map(reply.bare, reply.texts)))
     return match, ""
 
 
 def _take(captures: tuple[Capture, ...], reply: Reply, into: dict[str, str]) -> list[Mismatch]:
     missing: list[Mismatch] = []
     for capture in captures:
-        if capture.what == "code":
-            into[capture.name] = reply.code
-        elif capture.what == "text":
-            decoded = reply.decoded
-            into[capture.name] = "\n".join(map(reply.bare, reply.texts)) if decoded is None else decoded
-        elif capture.what == "status":
-            if reply.enhanced:
-                into[capture.name] = reply.enhanced
-            else:
-                missing.append(Mismatch("capture", "an enhanced status code to capture", str(reply)))
+        value, wanted, hint = _captured(capture.what, reply)
+        if value is None:
+            missing.append(Mismatch("capture", f"{wanted} to capture '{capture.name}'", str(reply), hint))
         else:
-            match, hint = _search(capture.what, reply)
-            if match is not None:
-                into[capture.name] = match.text
-            else:
-                missing.append(Mismatch("capture", f"{capture.what} to capture '{capture.name}'", str(reply), hint))
+            into[capture.name] = value
     return missing
 
 
-def _judge_capabilities(wishes: tuple[CapabilityWish, ...], shown: Mapping[str, tuple[str, ...]]) -> list[Mismatch]:
+def _captured(what: Literal["code", "status", "text"] | Pattern, reply: Reply) -> tuple[str | None, str, str]:
+    """Return a capture's value (None if the reply has none), what was wanted, and why it could not be found."""
+    if what == "code":
+        return reply.code, "a code", ""
+    if what == "text":
+        decoded = reply.decoded
+        return "\n".join(map(reply.bare, reply.texts)) if decoded is None else decoded, "a text", ""
+    if what == "status":
+        return reply.enhanced or None, "an enhanced status code", ""
+    assert isinstance(what, Pattern)
+    match, hint = _search(what, reply)
+    return match.text if match is not None else None, str(what), hint
+
+
+def _judge_capabilities(
+    wishes: tuple[CapabilityWish, ...], shown: Mapping[str, tuple[str, ...]] | None
+) -> list[Mismatch]:
+    if shown is None:
+        return [Mismatch("capabilities", str(wish), "none were read") for wish in wishes]
     found = []
     for wish in wishes:
         parameters = shown.get(wish.name)
-        if not _capability_fits(wish, parameters):
-            actual = " ".join((wish.name, *parameters)) if parameters is not None else "not offered"
-            hint = "" if parameters is not None else "offered: " + (", ".join(shown) or "nothing")
-            found.append(Mismatch("capabilities", _wish_text(wish), actual, hint if wish.asks != "absent" else ""))
+        if wish.fits(parameters):
+            continue
+        if parameters is None:
+            offered = "offered: " + (", ".join(shown) or "nothing")
+            found.append(Mismatch("capabilities", str(wish), "not offered", offered))
+        else:
+            found.append(Mismatch("capabilities", str(wish), " ".join((wish.name, *parameters))))
     return found
-
-
-def _wish_text(wish: CapabilityWish) -> str:
-    if wish.asks in ("required", "absent"):
-        return f"{wish.name} {wish.asks}"
-    joined = " ".join(wish.parameters)
-    return f"{wish.name} {joined}" if wish.asks == "at least" else f"{wish.name} {wish.asks} {joined}"
-
-
-def _capability_fits(wish: CapabilityWish, parameters: tuple[str, ...] | None) -> bool:
-    if wish.asks == "absent":
-        return parameters is None
-    if parameters is None:
-        return False
-    asked, got = {word.upper() for word in wish.parameters}, {word.upper() for word in parameters}
-    match wish.asks:
-        case "required":
-            return True
-        case "at least":
-            return asked <= got
-        case "exactly":
-            return asked == got
-        case "lacks":
-            return not asked & got
-        case _:
-            return _size_fits(wish, parameters)
-
-
-def _size_fits(wish: CapabilityWish, parameters: tuple[str, ...]) -> bool:
-    """Compare the first parameter by size; none, or 0, says that there is no fixed limit (RFC 1870 section 4)."""
-    text = parameters[0] if parameters else "0"
-    if not (text.isascii() and text.isdigit() and len(text) <= 20):
-        return False
-    size = int(text)
-    no_limit = size == 0
-    match wish.asks:
-        case ">=":
-            return no_limit or size >= wish.size
-        case ">":
-            return no_limit or size > wish.size
-        case "<=":
-            return not no_limit and size <= wish.size
-        case "<":
-            return not no_limit and size < wish.size
-        case _:
-            return size == wish.size

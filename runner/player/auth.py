@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import binascii
-from collections.abc import Generator
-from dataclasses import replace
+from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING
 
 from runner.language.filters import to_bytes
-from runner.player.ending import erred, failed
-from runner.player.expecting import fill, next_event, settle
-from runner.player.filling import Line, encoded, join
+from runner.player.ending import StepEnded, erred, failed
+from runner.player.expecting import fill, next_reply, settle
+from runner.player.filling import Line, encoded
 from runner.player.opening import begun
-from runner.player.writing import check_surplus, put, require_open
+from runner.player.writing import put, require_clear, require_privacy
 from runner.protocol import Reply
 
 if TYPE_CHECKING:
     from runner.language.model import Auth
+    from runner.language.template import Value
+    from runner.matching.expectation import Expectation
     from runner.player.link import Link
     from runner.player.player import Player
     from runner.sasl import Mechanism
@@ -32,16 +33,20 @@ def authenticate(player: Player, step: Auth) -> Steps:
     from runner.sasl import SaslError  # noqa: PLC0415 -- hashes and json: only where a scenario uses auth
 
     link = yield from begun(player, step)
-    require_open(link)
-    check_surplus(link, step)
+    require_clear(player, link, step)
+    assert step.expect is not None
+    wanted = fill(player, step.expect)
     try:
         exchange = _Exchange(player, link, step)
     except SaslError as error:
         raise erred(f"AUTH can't begin: {error}") from error
+    require_privacy(player, link, exchange.secrets)
     try:
-        yield from exchange.run()
+        yield from exchange.run(wanted)
     except SaslError as error:
-        raise failed(f"the server did not keep to {exchange.mechanism.name}: {error}") from error
+        raise failed(str(error)) from error
+    except StepEnded as ended:
+        raise StepEnded(ended.outcome, ended.reason + exchange.refusal) from ended
 
 
 class _Exchange:
@@ -49,56 +54,63 @@ class _Exchange:
         from runner.sasl import Credentials, create  # noqa: PLC0415
 
         self._player, self._link, self._step = player, link, step
-        scope = player.scope
-        parts = {part: scope.text(template) for part, template in step.parts.items()}
-        self._secrets = tuple(dict.fromkeys(name for value in parts.values() for name in value.secrets))
+        self._parts = {part: player.scope.text(template) for part, template in step.parts.items()}
+        self.secrets = _secrets(self._parts.values())
         target = player.case.target
-        texts = {part: value.text for part, value in parts.items()}
+        texts = {part: value.text for part, value in self._parts.items()}
         credentials = Credentials(**texts, host=target.host, port=target.port)
-        name = scope.text(step.mechanism).text
-        self.mechanism: Mechanism = create(name, credentials, player.nonce())
+        self._mechanism: Mechanism = create(player.scope.text(step.mechanism).text, credentials, player.nonce())
 
-    def run(self) -> Steps:
-        player, link, step = self._player, self._link, self._step
-        assert step.expect is not None
-        wanted = fill(player, step.expect)
-        initial = self.mechanism.initial() if step.initial and self.mechanism.client_first else None
-        head = to_bytes(f"AUTH {self.mechanism.name}")
+    @property
+    def refusal(self) -> str:
+        """What the server said of its refusal inside the exchange, to be put behind a reason."""
+        refusal = self._mechanism.refusal
+        return f"; within the exchange it said: {self._player.findings.quote(refusal)}" if refusal else ""
+
+    def run(self, wanted: Expectation) -> Steps:
+        player, link, mechanism = self._player, self._link, self._mechanism
+        head = to_bytes(f"AUTH {mechanism.name}")
+        initial = mechanism.initial() if self._step.initial and mechanism.client_first else None
         if initial is None:
             put(player, link, Line(head + b"\r\n"))
         else:
             self._put(head + b" ", initial)
         for _ in range(MAX_ROUNDS):
-            got = yield from next_event(player, link, wanted)
+            got = yield from next_reply(player, link, wanted)
             if not (isinstance(got, Reply) and got.is_challenge):
                 break
-            self._put(b"", self.mechanism.respond(_challenge(got)))
+            link.last = got
+            self._put(b"", mechanism.respond(_challenge(player, got)))
         else:
             raise failed(f"the server sent more than {MAX_ROUNDS} challenges")
         settle(player, link, wanted, got)
         if isinstance(got, Reply) and got.code == link.machine.authenticated_code:
-            self.mechanism.accepted()
+            mechanism.accepted()
 
     def _put(self, head: bytes, response: bytes) -> None:
-        """Send a response; what it was made from a secret is a secret's form itself."""
-        for name in self._secrets:
+        """Send a response; what was made from a secret is a secret's form itself."""
+        same = [part for part in self._parts.values() if to_bytes(part.text) == response]
+        secrets = _secrets(same) if same else self.secrets
+        for name in secrets:
             self._player.redactor.learn(name, response)
-        line = encoded(response, self._secrets, f"{self.mechanism.name} response")
-        if head and not response:
-            line = Line(b"=")  # RFC 4954 section 4: an empty initial response
-        line = join(head, line)
-        put(self._player, self._link, replace(line, data=line.data + b"\r\n"))
+        put(self._player, self._link, encoded(head, response, secrets, f"{self._mechanism.name} response", b"\r\n"))
 
 
-def _challenge(reply: Reply) -> bytes:
+def _secrets(values: Iterable[Value]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for value in values for name in value.secrets))
+
+
+def _challenge(player: Player, reply: Reply) -> bytes:
     """Decode a challenge.
 
     Raises:
-        StepEnded: it is no base64.
+        StepEnded: it is no base64, or not one line.
     """
-    text = reply.lines[0]
+    if len(reply.lines) > 1:
+        raise failed(
+            f"the challenge has {len(reply.lines)} lines, where one is due: {player.findings.quote(str(reply))}"
+        )
     try:
-        return binascii.a2b_base64(text, strict_mode=True) if text else b""
+        return binascii.a2b_base64(reply.lines[0], strict_mode=True) if reply.lines[0] else b""
     except binascii.Error as error:
-        shown = reply.texts[0][:80]
-        raise failed(f"the challenge is not base64: '{shown}'") from error
+        raise failed(f"the challenge is not base64: '{player.findings.quote(reply.texts[0])}'") from error

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.language.filters import FilterError
 from runner.language.template import MissingValueError
 from runner.matching.expectation import ExpectationError, Word, best_fit
 from runner.player.ending import erred
-from runner.protocol import Reply
 
 if TYPE_CHECKING:
     from runner.language.model import When
@@ -17,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def holds(player: Player, when: When, link: Link | None) -> bool:
-    """Return whether all that the condition says is so."""
+    """Return whether all that the condition says is so.
+
+    Raises:
+        StepEnded: it can't be known.
+    """
     if when.capability and not _has_capability(when.capability, link):
         return False
     if when.tls is not None and when.tls != (link is not None and link.tls is not None):
@@ -42,7 +44,6 @@ def _last_fits(player: Player, when: When, link: Link | None) -> bool:
         raise erred("there is no reply yet that 'when: reply' could judge")
     if isinstance(last, Word):
         return last in when.reply
-    assert isinstance(last, Reply)
     try:
         wanted = tuple(one if isinstance(one, Word) else one.fill(player.scope.of_slot) for one in when.reply)
     except ExpectationError as error:
@@ -53,7 +54,7 @@ def _last_fits(player: Player, when: When, link: Link | None) -> bool:
 def _variable_fits(player: Player, when: When) -> bool:
     try:
         value = player.scope.lookup(when.variable)
-    except (MissingValueError, FilterError):
+    except MissingValueError:
         return False
     if when.matches is None:
         return bool(value.text)

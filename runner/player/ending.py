@@ -15,7 +15,7 @@ class StepEnded(Exception):  # noqa: N818 -- a way of ending, not always an erro
 
 
 class TimedOut(Exception):  # noqa: N818 -- the step's or the case's time is over
-    """The deadline of the step, or of the case, has passed."""
+    """A deadline has passed; the text says which, as in 'nothing came within 30 s'."""
 
 
 class CaseEnded(Exception):  # noqa: N818

@@ -6,121 +6,168 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from runner.language.template import Value
-from runner.matching.expectation import Expectation, ExpectationError, Judgement, Word, judge
-from runner.player.ending import CaseSkipped, TimedOut, erred, failed
+from runner.matching.expectation import Expectation, ExpectationError, Word, judge
+from runner.player.ending import CaseSkipped, StepEnded, TimedOut, erred, failed
+from runner.player.findings import first_line
 from runner.protocol import Malformed, Reply, decode
+from runner.protocol.base import QUOTED_BYTES
 from runner.wire import FaultKind
 
 if TYPE_CHECKING:
     from runner.player.link import Link
     from runner.player.player import Player
+    from runner.protocol import Owed
 
-# How much of a reply that is not whole is shown.
-SHOWN_BYTES = 512
+# How many characters of a reply that is not whole are shown.
+SHOWN = 512
+# What a server owes, as a reason calls it; the rest are commands.
+_NAMES = {"greeting": "the greeting", "message": "the message", "AUTH response": "the AUTH response"}
 
 Steps = Generator[None, None, None]
-
-
-def next_event(
-    player: Player, link: Link, expectation: Expectation | None = None
-) -> Generator[None, None, Reply | Word]:
-    """Wait for the next reply, or for what can come in its place.
-
-    Raises:
-        StepEnded: what came is no reply, or nothing came in time.
-    """
-    silent_at = None
-    if expectation is not None and expectation.silence is not None:
-        silent_at = player.now + expectation.silence
-    while True:
-        event = link.take()
-        if isinstance(event, Reply):
-            return _checked(player, link, event)
-        if event is not None:
-            player.differ("reply", _wanted(expectation), event.text)
-            raise failed(f"the server broke the protocol: {event.reason}")
-        if link.is_closed:
-            return Word.CLOSE
-        try:
-            yield from player.wait(silent_at if silent_at is not None and not link.pending else None)
-        except TimedOut:
-            raise _timed_out(player, link, expectation) from None
-        if silent_at is not None and player.now >= silent_at and not (link.pending or link.is_closed):
-            link.pump()
-            if not link.events:
-                return Word.SILENCE
-
-
-def _checked(player: Player, link: Link, reply: Reply) -> Reply:
-    """Note a lenient line end; end a case whose server lacks what the scenario requires."""
-    if link.machine.lenient_line_ends:
-        player.warn_once("lines of the server hold a bare LF or CR; accepted because line_ends is lenient")
-    required = player.required_capabilities
-    if required and link.machine.capabilities is not None:
-        missing = [name for name in required if name not in link.machine.capabilities]
-        player.required_capabilities = ()
-        if missing:
-            raise CaseSkipped(f"requires the capability {missing[0]}, which the server does not offer")
-    return reply
-
-
-def _wanted(expectation: Expectation | None) -> str:
-    return str(expectation) if expectation is not None else "a reply"
-
-
-def _timed_out(player: Player, link: Link, expectation: Expectation | None) -> Exception:
-    owed = link.machine.owed[0] if link.machine.owed else None
-    awaited = f"the reply to {owed}" if owed and owed.to != "greeting" else "the greeting" if owed else "a reply"
-    reason = f"no whole reply within {player.step_seconds:g} s: waited for {awaited}"
-    if owed is not None and owed.to.startswith("message"):
-        reason += "; delivery unknown: the message was sent and not answered"
-    pending = link.pending
-    if not link.machine.greeted and not pending:
-        return erred(reason)
-    text = decode(pending[:SHOWN_BYTES])
-    came = f"{text} (incomplete, {len(pending)} bytes)" if pending else "nothing"
-    player.differ("time", _wanted(expectation), came)
-    return failed(reason)
+Met = Generator[None, None, Reply | Word]
 
 
 def expect(player: Player, link: Link, expectation: Expectation) -> Steps:
     """Read the next reply and judge it. A wrong code ends the step, and with it the case."""
-    wanted = fill(player, expectation)
-    got = yield from next_event(player, link, wanted)
+    wanted = fill(player, expectation) if expectation.has_slots else expectation
+    got = yield from next_reply(player, link, wanted)
     settle(player, link, wanted, got)
 
 
 def fill(player: Player, expectation: Expectation) -> Expectation:
     """Return the expectation with its placeholders' values in it."""
-    if not expectation.has_slots:
-        return expectation
     try:
         return expectation.fill(player.scope.of_slot)
     except ExpectationError as error:
         raise erred(str(error)) from error
 
 
+def next_reply(player: Player, link: Link, wanted: Expectation) -> Met:
+    """Wait for the next reply, or for what can come in its place.
+
+    Raises:
+        StepEnded: what came is no reply, or nothing came in time.
+    """
+    silent_at = None
+    if wanted.silence is not None:
+        silent_at = player.now + wanted.silence
+        player.allow_until(silent_at)
+    if link.is_delivery_unknown:
+        player.allow_message_time()
+    while (event := link.take()) is None:
+        if link.is_closed:
+            return Word.CLOSE
+        is_silent = silent_at is not None and not link.pending
+        if is_silent and silent_at is not None and player.now >= silent_at:
+            return Word.SILENCE
+        try:
+            yield from player.wait(silent_at if is_silent else None)
+        except TimedOut as late:
+            raise _too_late(player, link, wanted, str(late)) from None
+    if isinstance(event, Malformed):
+        text = malformed_text(player, event)
+        player.findings.differ("reply", str(wanted), text)
+        raise failed(f"the server broke the protocol: {event.reason}" + (f": '{first_line(text)}'" if text else ""))
+    if link.machine.lenient_line_ends:
+        player.findings.warn("lines of the server hold a bare LF or CR; accepted because line_ends is lenient")
+    if player.required_capabilities:
+        _check_required(player, link)
+    return event
+
+
+def _check_required(player: Player, link: Link) -> None:
+    """End a case whose server lacks what the scenario requires."""
+    offered = link.machine.capabilities
+    if offered is None:
+        return
+    required, player.required_capabilities = player.required_capabilities, ()
+    missing = [name for name in required if name not in offered]
+    if missing:
+        raise CaseSkipped(f"requires the capability {missing[0]}, which the server does not offer")
+
+
+def _too_late(player: Player, link: Link, wanted: Expectation, limit: str) -> StepEnded:
+    link.gave_up = True
+    due = _due(link)
+    is_greeted = link.machine.greeted
+    size = len(link.pending)
+    if not size:
+        if is_greeted:
+            player.findings.differ("time", str(wanted), "nothing")
+        reason = f"no {due} {limit}"
+    else:
+        text = pending_text(player, link)
+        player.findings.differ("time", str(wanted), f"{text} (incomplete, {size} bytes)")
+        reason = f"no whole {due} {limit}, only {size} bytes: '{first_line(text)}'"
+    return failed(reason) if is_greeted else erred(reason)
+
+
+def _due(link: Link) -> str:
+    if not link.machine.owed:
+        return "reply"
+    owed = link.machine.owed[0]
+    return "greeting" if owed.to == "greeting" else f"reply to {name_of(owed)}"
+
+
+def name_of(owed: Owed) -> str:
+    """Return what a reply is owed to, as a reason calls it."""
+    name = _NAMES.get(owed.to, owed.to)
+    return f"{name} for {owed.recipient}" if owed.recipient else name
+
+
+def pending_text(player: Player, link: Link) -> str:
+    """Return the end of what came of a reply that is not whole, redacted before it is cut."""
+    text = player.redactor.mask(decode(link.pending)).rstrip("\r\n")
+    return text if len(text) <= SHOWN else f"…{text[-SHOWN:]}"
+
+
+def malformed_text(player: Player, event: Malformed) -> str:
+    """Return what came where a reply was due; the protocol machine may have cut it within a secret."""
+    raw = event.raw
+    is_cut = len(raw) >= QUOTED_BYTES
+    return decode(raw[: len(raw) - player.redactor.reach(raw, from_end=True)] + b" ..." if is_cut else raw)
+
+
 def settle(player: Player, link: Link, wanted: Expectation, got: Reply | Word) -> None:
     """Judge what came, record what differs, take captures; raise if the case can't go on."""
     link.last = got
     if isinstance(got, Word):
-        if not wanted.wants(got):
-            actual = closing_text(link) if got is Word.CLOSE else got.value
-            player.differ("reply", str(wanted), actual, is_warning=wanted.is_warning)
-            if not wanted.is_warning:
-                raise closing(link) if got is Word.CLOSE else failed(f"expected {wanted}, got {got.value}")
+        _settle_word(player, link, wanted, got)
+    elif got.code != wanted.only_code:
+        _settle_reply(player, link, wanted, got)
+
+
+def _settle_word(player: Player, link: Link, wanted: Expectation, got: Word) -> None:
+    is_torn = got is Word.CLOSE and (bool(link.pending) or not _hung_up(link))
+    if wanted.wants(got) and not is_torn:
+        if got is Word.CLOSE:
+            link.machine.owed.clear()  # the end is what came in their place
         return
+    actual = _ending_text(player, link) if got is Word.CLOSE else got.value
+    player.findings.differ("reply", str(wanted), actual, is_warning=wanted.is_warning)
+    if not wanted.is_warning:
+        raise closing(player, link) if got is Word.CLOSE else failed(f"expected {wanted}, got {got.value}")
+
+
+def _hung_up(link: Link) -> bool:
+    """Whether it was the server that ended the connection."""
+    return link.fault is None or link.fault.kind is FaultKind.RESET
+
+
+def _settle_reply(player: Player, link: Link, wanted: Expectation, reply: Reply) -> None:
     capabilities = link.machine.capabilities
     if wanted.capabilities and capabilities is None:
         raise erred("no capabilities were read since the connection or its last handshake: send EHLO first")
-    latency = player.now - max(link.written, player.step_started)
-    judgement = judge(wanted, got, capabilities, latency)
+    latency = link.arrived - (player.step_started if link.written is None else link.written)
+    judgement = judge(wanted, reply, capabilities, latency)
     for one in judgement.mismatches:
-        player.differ(one.part, one.expected, one.actual, one.hint, is_warning=wanted.is_warning)
+        player.findings.differ(one.part, one.expected, one.actual, one.hint, is_warning=wanted.is_warning)
     for name, text in judgement.captures.items():
         player.scope.captured[name] = captured(player, text)
     if judgement.is_wrong_code and not wanted.is_warning:
-        raise failed(_reason(got, judgement))
+        to = f" to {reply.owed}" if reply.owed is not None and reply.owed.recipient else ""
+        expected = first_line(judgement.mismatches[0].expected)
+        raise failed(f"expected {expected}, got{to} {player.findings.quote(str(reply))}")
 
 
 def captured(player: Player, text: str) -> Value:
@@ -129,41 +176,34 @@ def captured(player: Player, text: str) -> Value:
     return Value(text, (secret,) if secret else ())
 
 
-def _reason(reply: Reply, judgement: Judgement) -> str:
-    to = f" to {reply.owed}" if reply.owed is not None and reply.owed.recipient else ""
-    return f"expected {first_line(judgement.mismatches[0].expected)}, got{to} {first_line(str(reply))}"
-
-
-def shown(event: Reply | Malformed) -> str:
+def shown(player: Player, event: Reply | Malformed) -> str:
     """Return what came, on one line."""
-    return first_line(str(event)) if isinstance(event, Reply) else f"{event.text} ({event.reason})"
+    if isinstance(event, Reply):
+        return player.findings.quote(str(event))
+    return f"'{player.findings.quote(malformed_text(player, event))}' ({event.reason})"
 
 
-def first_line(text: str) -> str:
-    """Return the first line of a reply, with a mark where there are more."""
-    line, _, rest = text.partition("\n")
-    return f"{line} …" if rest else line
-
-
-def closing(link: Link) -> Exception:
+def closing(player: Player, link: Link) -> StepEnded:
     """Return how a step ends whose connection ended where a reply was due."""
-    reason = "the connection ended where a reply was due"
-    if link.fault is not None and link.fault.kind is not FaultKind.RESET:
-        reason = f"the connection failed: {link.fault}"
-    elif link.fault is not None:
-        reason = "the server reset the connection where a reply was due"
-    elif not link.machine.greeted:
-        reason = "the server closed the connection before its greeting"
-    if link.machine.owed and link.machine.owed[0].to == "message":
-        reason += "; delivery unknown: the message was sent and not answered"
-    return failed(reason)
+    due = "where a reply was due" if link.machine.greeted else "before its greeting"
+    where = "inside a reply" if link.pending else due
+    said = last_words(player, link)
+    fault = link.fault
+    if fault is None:
+        return failed(f"the server closed the connection {where}{said}")
+    if fault.kind is FaultKind.RESET:
+        return failed(f"the server reset the connection {where}{said}")
+    reason = f"the connection failed {where}: {fault}{said}"
+    return erred(reason) if fault.kind is FaultKind.LOCAL else failed(reason)
 
 
-def closing_text(link: Link) -> str:
+def last_words(player: Player, link: Link) -> str:
+    """Return, to be put behind a reason, what a server that is going away had said, or what nobody has read."""
+    event = link.last_words or next((event for event, _ in link.events), None)
+    return f"; it had said: {shown(player, event)}" if event is not None else ""
+
+
+def _ending_text(player: Player, link: Link) -> str:
     """Return what came at the end of a connection, in the notation of expectations."""
-    pending = link.pending
-    if not pending:
-        return Word.CLOSE.value
-    text = decode(pending[:SHOWN_BYTES])
-    how = "close without close_notify" if link.is_truncated else "close"
-    return f"{text} (incomplete), then {how}"
+    how = "close without close_notify" if link.is_truncated else Word.CLOSE.value
+    return f"{pending_text(player, link)} (incomplete), then {how}" if link.pending else how

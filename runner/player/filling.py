@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,21 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Scope:
-    """Names and values of a case: captures first, then what was fixed when the case started."""
+    """Names and values of a case: captures first, then what was fixed when the case started.
 
-    fixed: Mapping[str, Value]
-    captured: dict[str, Value] = field(default_factory=dict)
+    `learn` is told every form of a secret that was made of it here, so that it can be masked.
+    """
+
+    fixed: Mapping[str, Value] = field(repr=False)
+    capturable: frozenset[str]
+    learn: Callable[[str, str], None]
+    captured: dict[str, Value] = field(default_factory=dict, repr=False)
     connection: dict[str, Value] = field(default_factory=dict)
-    capturable: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        for value in self.fixed.values():
+            if value.secrets:
+                self.learn(value.secrets[0], value.text)
 
     def lookup(self, name: str) -> Value:
         """Return what a name stands for now.
@@ -49,85 +59,99 @@ class Scope:
     def value(self, part: Placeholder) -> Value:
         """Return a placeholder's value; an error of the step where there is none."""
         try:
-            return part.value(self.lookup)
+            value = part.value(self.lookup)
         except (MissingValueError, FilterError) as error:
             raise erred(str(error)) from error
+        if value.secrets and part.filters:
+            self.learn(value.secrets[0], value.text)
+        return value
 
     def text(self, template: Template | None) -> Value:
         """Return a template filled; an empty value where there is no template."""
         if template is None:
             return Value("")
-        try:
-            return template.fill(self.lookup)
-        except (MissingValueError, FilterError) as error:
-            raise erred(str(error)) from error
+        values = [Value(part) if isinstance(part, str) else self.value(part) for part in template.parts]
+        secrets = dict.fromkeys(name for value in values for name in value.secrets)
+        return Value("".join(value.text for value in values), tuple(secrets))
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A client line ready to be sent: bytes without their end, marks for the transcript, secrets that it carries.
+    """What a client sends, ready to go out: bytes, marks for the transcript, the names of secrets in it.
 
-    `is_bare_secret`: nothing in it but a secret.
+    `is_bare_secret`: nothing in it but a secret. `replies` is the author's word for how many it earns.
     """
 
     data: bytes
     marks: tuple[Mark, ...] = ()
     secrets: frozenset[str] = frozenset()
     is_bare_secret: bool = False
+    replies: int | None = None
 
 
-def fill_line(template: Template, scope: Scope) -> Line:
+def fill_line(template: Template, scope: Scope, eol: bytes = b"", replies: int | None = None) -> Line:
     """Fill a client line; a value that would break the line's framing is an error of the step."""
-    data = b""
+    data = bytearray()
     marks: list[Mark] = []
     secrets: set[str] = set()
-    is_bare = True
     for part in template.parts:
         if isinstance(part, str):
-            is_bare = is_bare and not part.strip(" ")
             data += to_bytes(part)
-            continue
-        value = scope.value(part)
-        _refuse_breaks(part.name, value.text)
-        piece = to_bytes(value.text)
-        if value.secrets:
-            marks.append(Mark(len(data), len(data) + len(piece), "+".join(value.secrets)))
-            secrets.update(value.secrets)
-        elif value.text:
-            is_bare = False
-        data += piece
-    return Line(data, tuple(marks), frozenset(secrets), is_bare_secret=bool(secrets) and is_bare)
+        else:
+            _append_value(data, part, scope, marks, secrets)
+    is_bare = bool(secrets) and not _without(data, marks).strip(b" ")
+    return Line(bytes(data) + eol, tuple(marks), frozenset(secrets), is_bare, replies)
 
 
-def _refuse_breaks(name: str, text: str) -> None:
+def _append_value(
+    out: bytearray, part: Placeholder, scope: Scope, marks: list[Mark], secrets: set[str], *, is_stuffed: bool = False
+) -> None:
+    value = scope.value(part)
     for char, shown in (("\r", "CR"), ("\n", "LF"), ("\0", "NUL")):
-        if char in text:
-            raise erred(f"the value of '{name}' holds a {shown}, which can't be in a line")
+        if char in value.text:
+            raise erred(f"the value of '{part.name}' holds a {shown}, which can't be in a line")
+    start = len(out)
+    (_append_stuffed if is_stuffed else bytearray.extend)(out, to_bytes(value.text))
+    if value.secrets:
+        marks.append(Mark(start, len(out), "+".join(value.secrets)))
+        secrets.update(value.secrets)
 
 
-def encode_line(template: Template, scope: Scope) -> Line:
-    """Fill a response and encode it as a whole (RFC 4954 section 4); CR, LF and NUL are data here."""
+def _without(data: bytearray, marks: list[Mark]) -> bytes:
+    kept, at = b"", 0
+    for mark in marks:
+        kept += data[at : mark.start]
+        at = mark.end
+    return kept + data[at:]
+
+
+def encode_line(head: Line, template: Template, scope: Scope, eol: bytes, replies: int | None = None) -> Line:
+    """Fill a response and put it behind `head`, base64-encoded as a whole; CR, LF and NUL are data here."""
     value = scope.text(template)
     names = ", ".join(dict.fromkeys(part.name for part in template.placeholders))
-    is_bare = bool(value.secrets) and not "".join(one for one in template.parts if isinstance(one, str)).strip(" ")
-    return encoded(to_bytes(value.text), value.secrets, names, is_bare=is_bare)
+    literal = "".join(part for part in template.parts if isinstance(part, str)).strip(" ")
+    line = encoded(head.data, to_bytes(value.text), value.secrets, names, eol)
+    return Line(
+        line.data,
+        (*head.marks, *line.marks),
+        head.secrets | line.secrets,
+        is_bare_secret=bool(value.secrets) and not literal and not head.data,
+        replies=replies,
+    )
 
 
-def encoded(raw: bytes, secrets: tuple[str, ...], names: str, *, is_bare: bool = False) -> Line:
-    """Return the base64 of a response on one line, marked as what it was made of."""
-    data = base64.b64encode(raw)
-    if not data:
-        return Line(b"")
-    mark = Mark(0, len(data), "+".join(secrets)) if secrets else Mark(0, len(data), names, is_secret=False)
-    marks = (mark,) if secrets or names else ()
-    return Line(data, marks, frozenset(secrets), is_bare_secret=is_bare)
+def encoded(head: bytes, raw: bytes, secrets: tuple[str, ...], names: str, eol: bytes) -> Line:
+    """Return a response in base64 on one line, marked as what it was made of (RFC 4954 section 4).
 
-
-def join(head: bytes, line: Line) -> Line:
-    """Return a line with literal bytes in front of it."""
-    shift = len(head)
-    marks = tuple(Mark(mark.start + shift, mark.end + shift, mark.name, mark.is_secret) for mark in line.marks)
-    return Line(head + line.data, marks, line.secrets)
+    Behind an AUTH line's `head` an empty one is `=`.
+    """
+    if not raw:
+        return Line(head + (b"=" if head else b"") + eol)
+    data = head + base64.b64encode(raw)
+    marks: tuple[Mark, ...] = ()
+    if secrets or names:
+        marks = (Mark(len(head), len(data), "+".join(secrets) or names, is_secret=bool(secrets)),)
+    return Line(data + eol, marks, frozenset(secrets))
 
 
 def fill_message(template: Template, scope: Scope) -> Line:
@@ -137,22 +161,20 @@ def fill_message(template: Template, scope: Scope) -> Line:
     secrets: set[str] = set()
     for part in template.parts:
         if isinstance(part, str):
-            lines = part.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-            for number, line in enumerate(lines):
-                if number:
-                    out += b"\r\n"
-                _append_stuffed(out, to_bytes(line))
-            continue
-        value = scope.value(part)
-        _refuse_breaks(part.name, value.text)
-        start = len(out)
-        _append_stuffed(out, to_bytes(value.text))
-        if value.secrets:
-            marks.append(Mark(start, len(out), "+".join(value.secrets)))
-            secrets.update(value.secrets)
+            _append_lines(out, part)
+        else:
+            _append_value(out, part, scope, marks, secrets, is_stuffed=True)
     if out and not out.endswith(b"\r\n"):
         out += b"\r\n"
     return Line(bytes(out + b".\r\n"), tuple(marks), frozenset(secrets))
+
+
+def _append_lines(out: bytearray, text: str) -> None:
+    first, *rest = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    _append_stuffed(out, to_bytes(first))
+    for line in rest:
+        out += b"\r\n"
+        _append_stuffed(out, to_bytes(line))
 
 
 def _append_stuffed(out: bytearray, piece: bytes) -> None:

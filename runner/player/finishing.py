@@ -1,4 +1,4 @@
-"""The end of a case: what is still owed or left over fails it, and every connection is closed in order.
+"""The end of a connection: what is still owed or left over is wrong, and it is closed in order.
 
 A connection that is open is closed with the protocol's goodbye if it was greeted and nothing is owed, else dropped;
 never by ending a message.
@@ -10,10 +10,10 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Literal
 
 from runner.player.ending import TimedOut
-from runner.player.expecting import SHOWN_BYTES, shown
+from runner.player.expecting import name_of, pending_text, shown
 from runner.player.filling import Line
 from runner.player.writing import put
-from runner.protocol import decode
+from runner.protocol import Malformed
 from runner.results import Outcome
 from runner.wire import Close
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from runner.player.link import Link
     from runner.player.player import Player
 
-# A goodbye and its answer have this many seconds of their own, whatever time the case has left.
+# A goodbye and its answer have this many seconds of their own, whatever time the case has left (R2).
 FAREWELL_SECONDS = 2.0
 
 Steps = Generator[None, None, None]
+Wrong = Generator[None, None, str]
 
 
-def finish(player: Player, *, is_hasty: bool = False) -> Steps:
-    """Close every connection; with `is_hasty` at once."""
+def finish(player: Player) -> Steps:
+    """Close every connection; what is wrong at its end fails a case that has passed so far."""
     for link in player.links.values():
-        if is_hasty:
-            drop(player, link)
-        else:
-            yield from leave(player, link)
+        wrong = yield from leave(player, link)
+        if wrong and player.findings.outcome is Outcome.PASSED:
+            player.findings.end(Outcome.FAILED, f"after the last step: {wrong}")
 
 
 def drop(player: Player, link: Link, how: Literal["fin", "reset"] = "fin") -> None:
@@ -43,63 +43,69 @@ def drop(player: Player, link: Link, how: Literal["fin", "reset"] = "fin") -> No
     link.is_open, link.is_closed, link.is_dropped = False, True, True
 
 
-def leave(player: Player, link: Link) -> Steps:
-    """Close a connection as at a case's end. What the server owes or sent too much fails a case that has passed."""
+def leave(player: Player, link: Link) -> Wrong:
+    """Close a connection as at a case's end; return what the server owes or sent too much, or an empty text."""
+    if not link.has_begun or link.is_dropped:
+        return ""
     player.step_started = player.now
     player.set_timeout(FAREWELL_SECONDS)
     player.case_deadline = max(player.case_deadline, player.step_deadline)
-    if player.outcome is Outcome.PASSED and link.has_begun and not link.is_dropped:
-        _check_owed(player, link)
-    if link.is_open and not link.is_closed and link.machine.may_say_goodbye and not link.events:
-        write_goodbye(player, link)
-        yield from read_reply(player, link)
-    if link.is_open and link.machine.said_goodbye:
-        yield from _read_out(player, link)
+    wrong = _unsettled(player, link)
+    if link.can_send and not (link.gave_up or link.is_broken):
+        late = yield from _say_farewell(player, link)
+        wrong = wrong or late
     drop(player, link)
+    return wrong
 
 
-def write_goodbye(player: Player, link: Link) -> None:
+def _say_farewell(player: Player, link: Link) -> Wrong:
+    """Read what is owed yet (it belongs in the transcript, whatever the verdict), say goodbye, read to the end."""
+    late = yield from read_out(player, link, until_settled=True)
+    if link.gave_up or late:
+        return late
+    if link.can_send and link.machine.may_say_goodbye and not link.pending:
+        say_goodbye(player, link)
+    if link.machine.said_goodbye or link.machine.owed:
+        late = yield from read_out(player, link)
+    return late
+
+
+def say_goodbye(player: Player, link: Link) -> None:
     """Send the protocol's goodbye."""
     put(player, link, Line(link.machine.goodbye))
 
 
-def read_reply(player: Player, link: Link) -> Steps:
-    """Read one reply, or the end of the connection, within the farewell's time."""
-    while not link.is_closed:
-        if link.take() is not None:
-            return
-        try:
-            yield from player.wait()
-        except TimedOut:
-            return
+def read_out(player: Player, link: Link, *, until_settled: bool = False) -> Wrong:
+    """Read what is owed and then, unless `until_settled`, to the end; return what came that was not owed.
 
-
-def _read_out(player: Player, link: Link) -> Steps:
-    """After the goodbye's answer nothing but the end is due."""
+    It ends with the step's time. A server that does not even answer a goodbye gets a warning.
+    """
     while True:
-        link.pump()
-        if link.events or link.pending:
-            text = shown(link.events[0]) if link.events else decode(link.pending[:SHOWN_BYTES])
-            if player.outcome is Outcome.PASSED:
-                player.fail(f"after the last step: a reply that was not owed: {text}")
-            return
-        if link.is_closed:
-            return
+        while (event := link.take()) is not None:
+            if event.owed is None or isinstance(event, Malformed):
+                return f"something came that was not owed: {shown(player, event)}"
+        if link.is_closed or (until_settled and not link.machine.owed):
+            break
         try:
             yield from player.wait()
-        except TimedOut:
-            return
+        except TimedOut as late:
+            if link.machine.owed:
+                link.gave_up = True
+                player.findings.warn(f"at the end the server did not answer {name_of(link.machine.owed[0])} {late}")
+            break
+    if link.pending and not link.machine.owed:
+        return f"something came that was not owed: '{pending_text(player, link)}'"
+    return ""
 
 
-def _check_owed(player: Player, link: Link) -> None:
-    link.pump()
-    if link.events:
-        event = link.events[0]
-        what = f"the reply to {event.owed} was never expected" if event.owed else "a reply that was not owed"
-        player.fail(f"after the last step: {what}: {shown(event)}")
-    elif link.machine.owed:
-        count = len(link.machine.owed)
-        replies = "a reply is" if count == 1 else f"{count} replies are"
-        player.fail(f"after the last step: {replies} still owed, to {', '.join(map(str, link.machine.owed))}")
-    elif link.pending:
-        player.fail(f"after the last step: bytes that nothing owed: {decode(link.pending[:SHOWN_BYTES])}")
+def _unsettled(player: Player, link: Link) -> str:
+    """Return what a scenario has left open, or an empty text; the same whether a reply has come yet or not."""
+    if (surplus := link.surplus) is not None:
+        return f"something came that was not owed: {shown(player, surplus)}"
+    left = [name_of(event.owed) for event, _ in link.events if event.owed is not None]
+    left += map(name_of, link.machine.owed)
+    if left:
+        return f"no step expected the {'reply' if len(left) == 1 else 'replies'} to {', '.join(left)}"
+    if link.pending:
+        return f"something came that was not owed: '{pending_text(player, link)}'"
+    return ""

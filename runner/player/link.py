@@ -14,27 +14,40 @@ if TYPE_CHECKING:
     from runner.transcript import Transcript
     from runner.wire import Fault, Peer, TlsFacts
 
+# A server that is going away says so with this code, whatever was asked (RFC 5321 section 3.8).
+_GOING_AWAY = "421"
+# What a server owes once it has the whole of a message.
+_DELIVERIES = frozenset({"message", "BDAT LAST"})
+
 
 class Link:
-    """A connection's state; made anew for each opening."""
+    """A connection's state; made anew for each opening.
+
+    Replies are read as they come, so that what nobody asked for is known as such whenever a step gets to it.
+    """
 
     __slots__ = (
+        "arrived",
         "auth_secrets",
         "events",
         "fault",
+        "gave_up",
         "has_begun",
+        "is_broken",
         "is_closed",
         "is_dropped",
         "is_open",
         "is_securing",
         "is_truncated",
         "last",
+        "last_words",
         "machine",
         "peer",
         "plaintext",
         "sid",
         "tls",
         "transcript",
+        "unread",
         "written",
     )
 
@@ -42,42 +55,95 @@ class Link:
         self.sid = sid
         self.machine = machine
         self.transcript = transcript
-        self.events: deque[Event] = deque()
+        self.events: deque[tuple[Event, float]] = deque()  # not taken yet, with the time when they came
+        self.unread = 0  # bytes that came since nothing waited in `events`
+        self.arrived = 0.0  # when the event came that was taken last
         self.has_begun = False
         self.is_open = False
         self.is_closed = False  # no more bytes come
         self.is_dropped = False  # closed by us
         self.is_truncated = False  # TLS ended without close_notify
+        self.is_broken = False  # what came is no reply, or too much; nothing after it is read
+        self.gave_up = False  # the time for a reply is over
         self.is_securing = False
-        self.plaintext = 0  # bytes that came in clear text while a handshake was under way
+        self.plaintext = b""  # what came in clear text while a handshake was under way
         self.fault: Fault | None = None
         self.peer: Peer | None = None
         self.tls: TlsFacts | None = None
-        self.last: Reply | Word | None = None  # what the last expect met
-        self.written = 0.0
-        self.auth_secrets: set[str] = set()  # secrets that were sent in the open AUTH exchange
+        self.last: Reply | Word | None = None  # what the session's last expect met
+        self.last_words: Reply | None = None  # the 421 of a server that is going away
+        self.written: float | None = None  # when something was sent last
+        self.auth_secrets: set[str] = set()  # secrets that were sent alone in the open AUTH exchange
 
-    def pump(self) -> None:
-        """Move every whole reply from the machine to `events`."""
-        while (event := self.machine.next()) is not None:
-            self.events.append(event)
+    def received(self, data: bytes, now: float) -> None:
+        """Take bytes and read the replies in them."""
+        machine, events = self.machine, self.events
+        if self.is_securing:
+            self.plaintext += data[: machine.limits.line - len(self.plaintext)]
+            return
+        if self.is_broken:
+            return
+        machine.receive(data)
+        if events:
+            self.unread += len(data)
+        while (event := machine.next()) is not None:
+            events.append((event, now))
+            if self.unread > machine.limits.reply or len(events) > machine.limits.lines:
+                self._flooded(now)
+                return
+
+    def _flooded(self, now: float) -> None:
+        """Keep no more than one reply may have: what nothing waits for must not grow (R8)."""
+        limit = self.machine.limits.reply
+        reason = f"more than {limit} bytes of replies that nothing waited for (limit 'reply')"
+        self.events.clear()
+        self.events.append((Malformed(b"", reason), now))
+        self.is_broken = True
 
     def take(self) -> Event | None:
         """Return the next reply, if it is whole."""
         if not self.events:
-            return self.machine.next()
-        return self.events.popleft()
+            return None
+        event, self.arrived = self.events.popleft()
+        if not self.events:
+            self.unread = 0
+        if isinstance(event, Malformed):
+            self.is_broken = True
+        elif event.code == _GOING_AWAY:
+            self.last_words = event
+        return event
 
     @property
     def surplus(self) -> Reply | Malformed | None:
         """A reply that came and was not owed."""
-        self.pump()
-        return next((event for event in self.events if event.owed is None), None)
+        return next((event for event, _ in self.events if event.owed is None), None) if self.events else None
 
     @property
     def pending(self) -> bytes:
         """What came of a reply that is not whole."""
         return self.machine.pending
+
+    @property
+    def can_send(self) -> bool:
+        """Whether the connection stands in both directions."""
+        return self.is_open and not self.is_closed
+
+    @property
+    def answers_challenge(self) -> bool:
+        """Whether what is sent now answers a challenge that a step has read."""
+        return self.machine.challenge is not None and not self.events
+
+    @property
+    def may_write_message(self) -> bool:
+        """Whether the go-ahead for a message was read; a final reply may have come early."""
+        return self.machine.in_message and all(
+            event.owed is not None and event.owed.to in _DELIVERIES for event, _ in self.events
+        )
+
+    @property
+    def is_delivery_unknown(self) -> bool:
+        """Whether a whole message was sent and the server has not said what became of it."""
+        return any(owed.to in _DELIVERIES for owed in self.machine.owed)
 
     @property
     def may_carry_secrets(self) -> bool:

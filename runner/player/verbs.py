@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runner.language.model import (
-    MESSAGE_TIMEOUT,
     Auth,
     Connect,
     Data,
@@ -18,18 +16,18 @@ from runner.language.model import (
     Send,
     StartTls,
     Step,
-    TlsOptions,
     Wait,
 )
+from runner.matching.expectation import Word
 from runner.player.auth import authenticate
-from runner.player.ending import CaseEnded, StepEnded, TimedOut, erred, failed
-from runner.player.expecting import expect, fill, first_line, next_event, settle
-from runner.player.filling import Line, encode_line, fill_line, fill_message, join
-from runner.player.finishing import FAREWELL_SECONDS, drop, read_reply, write_goodbye
-from runner.player.opening import begun, connect, tls_wish
-from runner.player.writing import check_surplus, put, require_open
-from runner.protocol import Reply
-from runner.wire import Secure
+from runner.player.ending import CaseEnded, StepEnded, erred, failed
+from runner.player.expecting import expect, settle
+from runner.player.filling import Line, encode_line, fill_line, fill_message
+from runner.player.finishing import FAREWELL_SECONDS, drop, read_out, say_goodbye
+from runner.player.opening import begun, connect
+from runner.player.tls import handshake, start_tls
+from runner.player.writing import put, require_clear, require_no_surplus
+from runner.results import Outcome
 
 if TYPE_CHECKING:
     from runner.player.link import Link
@@ -44,159 +42,96 @@ Steps = Generator[None, None, None]
 def _line(player: Player, link: Link, step: Send) -> Line:
     """Return a client line as it goes out, its end included."""
     if step.ready:
-        return Line(step.ready)
-    encodes = step.encode == "base64" or (
-        step.encode == "auto" and link.machine.challenge is not None and not step.line.is_literal
-    )
+        return Line(step.ready, replies=step.replies)
+    scope = player.scope
     if step.response is not None:
-        line = _joined(fill_line(step.line, player.scope), encode_line(step.response, player.scope))
-    elif encodes:
-        line = encode_line(step.line, player.scope)
-    else:
-        line = fill_line(step.line, player.scope)
-    return replace(line, data=line.data + step.eol)
-
-
-def _joined(head: Line, response: Line) -> Line:
-    if not response.data:
-        response = Line(b"=")  # RFC 4954 section 4: an empty initial response
-    line = join(head.data, response)
-    return Line(line.data, (*head.marks, *line.marks), head.secrets | line.secrets)
+        return encode_line(fill_line(step.line, scope), step.response, scope, step.eol, step.replies)
+    answers = step.encode == "auto" and link.answers_challenge and not step.line.is_literal
+    if answers or step.encode == "base64":
+        return encode_line(Line(b""), step.line, scope, step.eol, step.replies)
+    return fill_line(step.line, scope, step.eol, step.replies)
 
 
 def _send(player: Player, step: Send) -> Steps:
     link = yield from begun(player, step)
-    require_open(link)
-    check_surplus(link, step)
-    line = _line(player, link, step)
-    put(player, link, line, replies=step.replies)
+    if _has_met_close(link, step):
+        # Whether it closed just before the line or because of it makes no difference to who expects it to close.
+        settle(player, link, step.expect, Word.CLOSE)  # type: ignore[arg-type]
+        return
+    require_clear(player, link, step)
+    put(player, link, _line(player, link, step))
     if step.expect is not None:
         yield from expect(player, link, step.expect)
+
+
+def _has_met_close(link: Link, step: Exchange) -> bool:
+    return (
+        link.is_closed
+        and not (link.is_dropped or link.events or link.pending)
+        and step.expect is not None
+        and step.expect.wants(Word.CLOSE)
+    )
 
 
 def _data(player: Player, step: Data) -> Steps:
     link = yield from begun(player, step)
-    require_open(link)
-    check_surplus(link, step)
-    if not link.machine.in_message:
-        raise failed("there was no 354, so no message was written; expect: 354 after DATA comes before 'data'")
-    put(player, link, fill_message(step.message, player.scope))
-    _allow_message_time(player, step)
+    is_refused = link.is_closed and not link.is_dropped and bool(link.events) and link.may_write_message
+    if not is_refused:  # a refusal came early, and the end with it: what is left is to judge it
+        require_clear(player, link, step)
+        if not link.may_write_message:
+            raise failed(
+                "no message was written: no 354 was read before it; 'send: DATA' with 'expect: 354' goes before"
+            )
+        put(player, link, fill_message(step.message, player.scope))
     if step.expect is not None:
         yield from expect(player, link, step.expect)
 
 
-def _allow_message_time(player: Player, step: Exchange) -> None:
-    if step.timeout is None and player.case.timeout is None:
-        player.set_timeout(MESSAGE_TIMEOUT)
-
-
 def _expect(player: Player, step: Exchange) -> Steps:
     link = yield from begun(player, step)
-    if step.expect is None:
-        return
-    if (
-        link.machine.owed
-        and link.machine.owed[0].to == "message"
-        and step.timeout is None
-        and player.case.timeout is None
-    ):
-        player.set_timeout(MESSAGE_TIMEOUT)
-    yield from expect(player, link, step.expect)
+    if link.is_dropped:
+        raise erred("nothing can be read: an earlier step closed the connection; 'connect' opens another")
+    if step.expect is not None:
+        yield from expect(player, link, step.expect)
 
 
 def _pipeline(player: Player, step: Pipeline) -> Steps:
-    """Write all lines at once, then read and judge each reply beside its line; a wrong code ends the case after all."""
+    """Write all lines at once, then judge each reply beside its line; a wrong code ends the case after all were read.
+
+    Once something is wrong, lines whose reply does not come are not run: whether a server closes at once or
+    a moment later makes no difference.
+    """
     link = yield from begun(player, step)
-    require_open(link)
-    check_surplus(link, step)
-    put(player, link, *(_line(player, link, one) for one in step.steps if isinstance(one, Send)))
-    ended: StepEnded | None = None
+    require_clear(player, link, step)
+    lines = [_line(player, link, one) for one in step.steps if isinstance(one, Send)]
+    if lines:
+        put(player, link, *lines)
+    first = yield from _judge_all(player, link, step)
+    if first is not None:
+        raise CaseEnded from first
+
+
+def _judge_all(player: Player, link: Link, step: Pipeline) -> Generator[None, None, StepEnded | None]:
+    """Judge each reply of a pipeline and return how the first wrong one ended."""
+    allowed = player.step_seconds
+    first: StepEnded | None = None
     for number, one in enumerate(step.steps):
-        player.differences = []
-        failure = (yield from _judged(player, link, one)) if one.expect is not None else None
-        player.record(one, failure)
-        ended = ended or failure
-        if failure is not None and (link.is_closed or player.is_late):
-            for left in step.steps[number + 1 :]:
-                player.not_run(left)
-            break
-    if ended is not None:
-        raise CaseEnded from ended
-
-
-def _judged(player: Player, link: Link, step: Exchange) -> Generator[None, None, StepEnded | None]:
-    assert step.expect is not None
-    try:
-        yield from expect(player, link, step.expect)
-    except StepEnded as ended:
-        return ended
-    return None
-
-
-# TLS.
-
-
-def _starttls(player: Player, step: StartTls) -> Steps:
-    link = yield from begun(player, step)
-    require_open(link)
-    check_surplus(link, step)
-    _check_nothing_owed(link, "STARTTLS")
-    assert step.expect is not None
-    put(player, link, Line(link.machine.starttls_command))
-    wanted = fill(player, step.expect)
-    got = yield from next_event(player, link, wanted)
-    settle(player, link, wanted, got)
-    if isinstance(got, Reply) and got.code == link.machine.starttls_code:
-        yield from _secure(player, link, step.options)
-
-
-def _handshake(player: Player, step: Handshake) -> Steps:
-    link = yield from begun(player, step)
-    require_open(link)
-    check_surplus(link, step)
-    if link.machine.greeted:
-        _check_nothing_owed(link, "the TLS handshake")
-    yield from _secure(player, link, step.options)
-
-
-def _check_nothing_owed(link: Link, before: str) -> None:
-    link.pump()
-    if link.events:
-        raise failed(f"a reply was not expected before {before}: {first_line(str(link.events[0]))}")
-    if link.machine.owed:
-        raise failed(f"a reply is still owed before {before}: to {link.machine.owed[0]}")
-
-
-def _secure(player: Player, link: Link, options: TlsOptions) -> Steps:
-    """Make the handshake. Clear text that waits, or comes before it, is injection (RFC 3207 section 6)."""
-    if link.tls is not None:
-        raise erred("the connection is encrypted already")
-    link.pump()
-    waiting = len(link.pending) + sum(1 for _ in link.events)
-    if waiting:
-        raise _injected(player, link)
-    link.is_securing = True
-    player.act(Secure(link.sid, tls_wish(player, options)))
-    while link.tls is None:
-        if link.plaintext:
-            raise _injected(player, link)
-        if link.fault is not None:
-            raise failed(f"the TLS handshake failed: {link.fault}")
-        if link.is_closed:
-            raise failed("the server closed the connection during the TLS handshake")
+        player.set_timeout(allowed if one.timeout is None else one.timeout)
         try:
-            yield from player.wait()
-        except TimedOut:
-            raise failed(f"the TLS handshake was not done within {player.step_seconds:g} s") from None
-    link.is_securing = False
-
-
-def _injected(player: Player, link: Link) -> StepEnded:
-    drop(player, link, "reset")
-    return failed(
-        "response injection: clear text came behind the go-ahead and before the TLS handshake (RFC 3207 section 6)"
-    )
+            if one.expect is not None:
+                yield from expect(player, link, one.expect)
+        except StepEnded as ended:
+            is_missing = link.gave_up or link.last is Word.CLOSE
+            is_told = first is None or not is_missing
+            if is_told:
+                player.record(one, ended)
+            first = first or ended
+            if is_missing or link.is_broken or ended.outcome is Outcome.ERROR:
+                player.findings.left_out(step.steps[number + 1 if is_told else number :], Outcome.NOT_RUN)
+                break
+        else:
+            player.record(one)
+    return first
 
 
 # Ending, and letting time pass.
@@ -204,23 +139,34 @@ def _injected(player: Player, link: Link) -> StepEnded:
 
 def _hangup(player: Player, step: Hangup) -> Steps:
     link = yield from begun(player, step)
-    if step.how == "quit" and link.is_open and not link.is_closed:
-        check_surplus(link, step)
-        write_goodbye(player, link)
-        if step.expect is not None:
-            yield from expect(player, link, step.expect)
-        else:
-            player.set_timeout(FAREWELL_SECONDS)
-            yield from read_reply(player, link)
+    require_no_surplus(player, link, step)
+    wrong = ""
+    if step.how == "quit" and not link.is_dropped:
+        wrong = yield from _quit(player, link, step)
     drop(player, link, "reset" if step.how == "reset" else "fin")
     link.machine.owed.clear()
     link.events.clear()
+    if wrong:
+        raise failed(wrong)
+
+
+def _quit(player: Player, link: Link, step: Hangup) -> Generator[None, None, str]:
+    if link.machine.in_message or link.machine.in_auth:
+        where = "a message" if link.machine.in_message else "an AUTH exchange"
+        raise erred(f"the goodbye was not sent: the server would read it as part of {where}")
+    if link.can_send:
+        say_goodbye(player, link)
+    if step.expect is not None:
+        yield from expect(player, link, step.expect)
+    player.step_deadline = min(player.step_deadline, player.now + FAREWELL_SECONDS)
+    player.step_seconds = FAREWELL_SECONDS
+    return (yield from read_out(player, link))
 
 
 def _wait(player: Player, step: Wait) -> Steps:
     until = player.now + step.seconds
     player.case_deadline += step.seconds
-    player.set_timeout(step.seconds + 1)
+    player.allow_until(until)
     while player.now < until:
         yield from player.wait(until)
 
@@ -232,8 +178,8 @@ PERFORM: dict[type[Step], Performer] = {
     Send: _send,
     Data: _data,
     Auth: authenticate,
-    StartTls: _starttls,
-    Handshake: _handshake,
+    StartTls: start_tls,
+    Handshake: handshake,
     Hangup: _hangup,
     Exchange: _expect,
     Pipeline: _pipeline,

@@ -4,87 +4,102 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.player.ending import erred, failed
-from runner.player.expecting import shown
-from runner.wire import Write
+from runner.player.ending import StepEnded, erred, failed
+from runner.player.expecting import last_words, pending_text, shown
+from runner.wire import FaultKind, Write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from runner.language.model import Step
     from runner.player.filling import Line
     from runner.player.link import Link
     from runner.player.player import Player
 
 
-def require_open(link: Link) -> None:
-    """End the step if nothing can be sent.
+def require_clear(player: Player, link: Link, step: Step) -> None:
+    """End the step if nothing can be sent, or if something came that was not owed.
 
     Raises:
-        StepEnded: the connection is not open.
+        StepEnded: the connection is not open, or unexpected data waits.
     """
-    if link.is_open and not link.is_closed:
-        return
-    surplus = link.surplus or next(iter(link.events), None)
-    said = f", after the server had said: {shown(surplus)}" if surplus is not None else ""
-    if link.fault is not None:
-        raise failed(f"nothing can be sent: {link.fault}{said}")
-    raise failed(f"nothing can be sent: the connection is closed{said}")
+    if not link.can_send:
+        raise _closed(player, link)
+    if link.events or not link.machine.owed:
+        require_no_surplus(player, link, step)
 
 
-def check_surplus(link: Link, step: Step) -> None:
-    """End the step if a reply waits that was not owed.
+def require_no_surplus(player: Player, link: Link, step: Step) -> None:
+    """End the step if something came that was not owed.
 
     Raises:
         StepEnded: unexpected data.
     """
-    surplus = link.surplus
-    if surplus is not None:
-        raise failed(f"unexpected data before '{step.label}': {shown(surplus)}")
+    machine = link.machine
+    if (surplus := link.surplus) is not None:
+        raise failed(f"unexpected data before '{step.label}': {shown(player, surplus)}")
+    if link.pending and not (machine.owed or machine.in_message or link.events):
+        raise failed(f"unexpected data before '{step.label}': '{pending_text(player, link)}'")
 
 
-def check_secrets(player: Player, link: Link, line: Line) -> None:
-    """End the step rather than send a secret where it could be read, or where no challenge asked for it.
+def _closed(player: Player, link: Link) -> StepEnded:
+    if link.is_dropped:
+        return erred("nothing can be sent: an earlier step closed the connection; 'connect' opens another")
+    said = last_words(player, link)
+    if link.fault is None:
+        return failed(f"nothing can be sent: the server has closed the connection{said}")
+    reason = f"nothing can be sent: {link.fault}{said}"
+    return erred(reason) if link.fault.kind is FaultKind.LOCAL else failed(reason)
+
+
+def require_privacy(player: Player, link: Link, secrets: Iterable[str]) -> None:
+    """End the step rather than send a secret where it could be read.
 
     Raises:
-        StepEnded: the line must not be sent.
+        StepEnded: the secrets must not be sent.
     """
-    if not line.secrets:
-        return
-    name = min(line.secrets)
+    name = min(secrets, default="")
     target = player.case.target
-    if not (link.may_carry_secrets or target.plaintext_secrets):
+    if name and not (link.may_carry_secrets or target.plaintext_secrets):
         raise erred(
             f"the secret '{name}' was not sent: the connection is not encrypted and {target.host} is not this machine; "
             "use starttls first, or set plaintext_secrets: allow on the target"
         )
-    if not line.is_bare_secret:
-        return
-    if link.machine.challenge is None:
+
+
+def _check_bare(link: Link, line: Line) -> None:
+    """End the step rather than send a line of nothing but a secret where no challenge asked for it, or twice."""
+    name = min(line.secrets)
+    if not link.answers_challenge:
         raise erred(
             f"the secret '{name}' was not sent: a line of nothing but a secret answers a challenge, and none waits"
         )
-    if name in link.auth_secrets:
+    if line.secrets & link.auth_secrets:
         raise erred(f"the secret '{name}' was not sent: it was sent once in this AUTH exchange already")
-    link.auth_secrets.add(name)
+    link.auth_secrets |= line.secrets
 
 
-def put(player: Player, link: Link, *lines: Line, replies: int | None = None) -> None:
-    """Send lines in one write; the protocol machine counts what is owed for them, or `replies` says it.
+def put(player: Player, link: Link, *lines: Line) -> None:
+    """Send lines in one write; the protocol machine counts what is owed for them, unless a line says it.
 
     Raises:
-        StepEnded: a line must not be sent.
+        StepEnded: a line must not be sent; then none is.
     """
-    for line in lines:
-        check_secrets(player, link, line)
     machine = link.machine
     if link.auth_secrets and not machine.in_auth:
         link.auth_secrets.clear()
     for line in lines:
+        if line.secrets:
+            require_privacy(player, link, line.secrets)
+            if line.is_bare_secret:
+                _check_bare(link, line)
+    for line in lines:
         owed = len(machine.owed)
         machine.sent(line.data)
-        if replies is not None:
+        if line.replies is not None:
             while len(machine.owed) > owed:
                 machine.owed.pop()
-            machine.owe(replies)
+            machine.owe(line.replies)
         link.transcript.sent(player.now, line.data, line.marks)
     player.act(Write(link.sid, lines[0].data if len(lines) == 1 else b"".join(line.data for line in lines)))
     link.written = player.now

@@ -22,7 +22,7 @@ _BDAT = re.compile(rb"BDAT[ \t]+([0-9]{1,19})([ \t]+LAST)?[ \t]*", re.IGNORECASE
 GREETING = Owed("greeting")
 MESSAGE = Owed("message")
 CHUNK = Owed("BDAT")
-LAST_CHUNK = Owed("BDAT LAST")
+LAST_CHUNK = Owed("message")  # is told from MESSAGE by identity: LMTP counts its replies later
 RESPONSE = Owed("AUTH response")
 COMMANDS = {
     word.encode(): Owed(word)

@@ -22,6 +22,8 @@ LAST_LINES = 12
 # Of so many failed steps (the first ones) the lines that led to the failure are shown, too.
 MOST_STEPS = 3
 STEP_LINES = 4
+# A session's name is to tell lines apart, not to take their room.
+NAME_WIDTH = 12
 # Two readings of one clock, added and taken away again, differ by no more than this (seconds).
 ROUNDING = 1e-6
 
@@ -43,7 +45,7 @@ def render_transcripts(case: CaseResult, style: Style, *, is_whole: bool) -> lis
     marked = {place for step in failed for place in _answers(entries, step)}
     kept = range(len(entries)) if is_whole else _kept(entries, failed)
     names = {entry.session for entry in entries}
-    longest = max(width(plain(name)) for name in names) if len(names) > 1 else 0
+    longest = min(max(width(plain(name)) for name in names), NAME_WIDTH) if len(names) > 1 else 0
     lines = [_title(len(kept), len(entries))]
     before = -1
     for place in kept:
@@ -105,7 +107,7 @@ def _as_last(text: str) -> str:
 
 
 def _rendered(entry: _Entry, style: Style, *, is_marked: bool, names_wide: int, is_whole: bool) -> list[str]:
-    name = pad(plain(entry.session), names_wide) + " " if names_wide else ""
+    name = pad(cut(plain(entry.session), names_wide), names_wide) + " " if names_wide else ""
     head = f"  {'>' if is_marked else ' '}{entry.line.at:7.3f}  {name}{entry.line.who}: "
     text = entry.line.text if is_whole else cut(entry.line.text, LINE_LIMIT)
     return hang(head, text, style)

@@ -1,0 +1,102 @@
+"""What can come where a reply is due: a code with or without status and text, a block of lines, or a word.
+
+Values as the author wrote them; nothing is judged here but whether a code and a status fit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from runner.matching.lines import Block
+from runner.matching.pattern import Pattern, Slot
+
+ValueOf = Callable[[Slot], str]
+
+
+class Word(Enum):
+    """What can come in place of a reply; the values are the words of the language."""
+
+    ANY = "any"
+    CLOSE = "close"
+    SILENCE = "silence"
+    REFUSED = "refused"
+    RESET = "reset"
+    TIMEOUT = "timeout"
+
+
+class ExpectationError(Exception):
+    """A placeholder's value can't stand where the expectation has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """`CODE [STATUS] [TEXT]`: `x` in the code is any digit, `x` or `*` in the status any part."""
+
+    code: str
+    status: str = ""
+    text: Pattern | None = None
+
+    def fill(self, value_of: ValueOf) -> Short:
+        """Return the form with its placeholders' values in it."""
+        return replace(self, text=self.text.fill(value_of)) if self.text is not None else self
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.code, self.status, str(self.text or "")) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A placeholder in place of `CODE [STATUS]`; `grammar` is what its value must be, whole."""
+
+    slot: Slot
+    grammar: re.Pattern[str]
+    text: Pattern | None = None
+
+    def fill(self, value_of: ValueOf) -> Short:
+        """Return the short form that the placeholder's value makes.
+
+        Raises:
+            ExpectationError: the value is no code with an optional status.
+        """
+        value = value_of(self.slot).strip(" ")
+        if not self.grammar.fullmatch(value):
+            raise ExpectationError(
+                f"the value of {self.slot} is '{value}', where a code such as '250' or '550 5.7.1' is due"
+            )
+        code, _, status = value.partition(" ")
+        return Short(code, status.strip(" "), self.text.fill(value_of) if self.text is not None else None)
+
+    def __str__(self) -> str:
+        return f"{self.slot} {self.text}" if self.text is not None else str(self.slot)
+
+
+Alternative = Word | Short | Given | Block
+
+
+def either(alternatives: Iterable[Alternative]) -> str:
+    """Return the alternatives as they are shown, in one line where they are."""
+    return " or ".join(one.value if isinstance(one, Word) else str(one) for one in alternatives)
+
+
+def code_fits(wanted: str, code: str) -> bool:
+    """Whether a code fits; `x` stands for any character.
+
+    >>> code_fits("25x", "250"), code_fits("2xx", "550")
+    (True, False)
+    """
+    return wanted == code or (
+        len(wanted) == len(code) and all(one in ("x", other) for one, other in zip(wanted, code, strict=True))
+    )
+
+
+def status_fits(wanted: str, status: str) -> bool:
+    """Whether an enhanced status code fits; `x` and `*` are any part, trailing parts may be left out (RFC 3463).
+
+    >>> status_fits("5.7", "5.7.1"), status_fits("5.x.1", "5.7.0")
+    (True, False)
+    """
+    asked, got = wanted.split("."), status.split(".")
+    return bool(status) and all(one in ("x", "*", other) for one, other in zip(asked, got, strict=False))

@@ -1,0 +1,90 @@
+"""The lines of a reply against patterns: blocks, and which line nearly fits.
+
+Pure text; it knows neither codes' meaning nor verdicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from runner.matching.pattern import Pattern, Slot, nearest_miss
+
+# So many lines are looked through for a near miss; a hint isn't worth more.
+_COMPARED_LINES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class BlockLine:
+    """One line of a block: a code (or none) and a glob on the text after it (None: any number of lines, `...`)."""
+
+    code: str
+    text: Pattern | None
+
+    def __str__(self) -> str:
+        if self.text is None:
+            return "..."
+        return f"{self.code} {self.text}".strip(" ")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A whole reply, line by line. The character after the code is not compared."""
+
+    lines: tuple[BlockLine, ...]
+
+    def fill(self, value_of: Callable[[Slot], str]) -> Block:
+        """Return the block with its placeholders' values in it."""
+        return Block(
+            tuple(line if line.text is None else replace(line, text=line.text.fill(value_of)) for line in self.lines)
+        )
+
+    def fits(self, texts: Sequence[str]) -> bool:
+        """Whether the lines fit; `...` is to them what `*` is to characters, so go back to the last one only."""
+        at, text, star, resume = 0, 0, -1, 0
+        while text < len(texts):
+            pattern = self.lines[at].text if at < len(self.lines) else None
+            if at < len(self.lines) and pattern is None:
+                star, resume = at, text
+                at += 1
+            elif pattern is not None and pattern.match_line(texts[text]):
+                at, text = at + 1, text + 1
+            elif star >= 0:
+                resume += 1
+                at, text = star + 1, resume
+            else:
+                return False
+        return all(line.text is None for line in self.lines[at:])
+
+    def miss(self, texts: Sequence[str]) -> str:
+        """Return which line of the block no line of the reply fits, or that only order and number differ."""
+        for line in self.lines:
+            if line.text is not None and not any(line.text.match_line(text) for text in texts):
+                near = nearest_line(line.text, texts)
+                return f"no line fits '{line}'" + (f"; {near}" if near else "")
+        return "every line has its like, but not in this order and number; '...' stands for any lines"
+
+    def __str__(self) -> str:
+        return "\n".join(str(line) for line in self.lines)
+
+
+def nearest_line(pattern: Pattern, texts: Sequence[str]) -> str:
+    """Return why the line that comes closest to a pattern misses it; '' if there is nothing to say.
+
+    Closest is what begins most like the pattern as written; of a regex, the first line that misses it narrowly.
+    """
+    if len(texts) == 1:
+        return nearest_miss(pattern, texts[0])
+    numbered = list(enumerate(texts[:_COMPARED_LINES], 1))
+    if not pattern.is_regex:
+        written = str(pattern).lower()
+        closest = max(numbered, key=lambda one: _shared(written, one[1].lower()))
+        numbered = [closest] if _shared(written, closest[1].lower()) else []
+    hints = ((number, nearest_miss(pattern, text)) for number, text in numbered)
+    return next((f"line {number}: {hint}" for number, hint in hints if hint), "")
+
+
+def _shared(one: str, other: str) -> int:
+    """Return how many characters two texts begin with in common."""
+    shorter = min(len(one), len(other))
+    return next((at for at in range(shorter) if one[at] != other[at]), shorter)

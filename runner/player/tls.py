@@ -1,0 +1,89 @@
+"""`starttls` and `tls`: the handshake on a connection that stands, and what must not come before it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from runner.player.ending import StepEnded, TimedOut, erred, failed
+from runner.player.expecting import expect, name_of, pending_text, shown
+from runner.player.filling import Line
+from runner.player.finishing import drop
+from runner.player.opening import begun, tls_wish
+from runner.player.writing import put, require_clear
+from runner.protocol import Reply, decode
+from runner.wire import FaultKind, Secure
+
+if TYPE_CHECKING:
+    from runner.language.model import Handshake, StartTls, TlsOptions
+    from runner.player.link import Link
+    from runner.player.player import Player
+
+Steps = Generator[None, None, None]
+
+
+def start_tls(player: Player, step: StartTls) -> Steps:
+    """Send the command, judge the go-ahead, and if it is one make the handshake (RFC 3207)."""
+    link = yield from begun(player, step)
+    require_clear(player, link, step)
+    _require_settled(player, link, "STARTTLS")
+    put(player, link, Line(link.machine.starttls_command))
+    assert step.expect is not None
+    yield from expect(player, link, step.expect)
+    if isinstance(link.last, Reply) and link.last.code == link.machine.starttls_code:
+        yield from _secure(player, link, step.options)
+
+
+def handshake(player: Player, step: Handshake) -> Steps:
+    """Make the handshake alone; before a greeting (implicit TLS by hand) that is what stays owed."""
+    link = yield from begun(player, step)
+    require_clear(player, link, step)
+    if link.machine.greeted:
+        _require_settled(player, link, "the TLS handshake")
+    yield from _secure(player, link, step.options)
+
+
+def _require_settled(player: Player, link: Link, before: str) -> None:
+    if link.events:
+        raise failed(f"no step expected a reply that came before {before}: {shown(player, link.events[0][0])}")
+    if link.machine.owed:
+        raise failed(f"a reply is still owed before {before}: to {name_of(link.machine.owed[0])}")
+
+
+def _secure(player: Player, link: Link, options: TlsOptions) -> Steps:
+    """Make the handshake. Clear text that waits, or comes before it, is injection (RFC 3207 section 6)."""
+    if link.tls is not None:
+        raise erred("the connection is encrypted already")
+    if link.events:
+        raise _injected(player, link, shown(player, link.events[0][0]))
+    if link.pending:
+        raise _injected(player, link, f"'{pending_text(player, link)}'")
+    link.is_securing = True
+    player.act(Secure(link.sid, tls_wish(player, options)))
+    while link.tls is None:
+        if link.plaintext:
+            raise _injected(player, link, f"'{player.findings.quote(decode(link.plaintext).rstrip())}'")
+        if link.fault is not None:
+            raise _broken(link)
+        if link.is_closed:
+            raise failed("the server closed the connection during the TLS handshake")
+        try:
+            yield from player.wait()
+        except TimedOut as late:
+            link.gave_up = True
+            raise failed(f"the TLS handshake was not done {late}") from None
+    link.is_securing = False
+
+
+def _injected(player: Player, link: Link, text: str) -> StepEnded:
+    is_greeted = link.machine.greeted
+    drop(player, link, "reset")
+    if not is_greeted:
+        return failed(f"the server speaks clear text where the TLS handshake was due: {text}")
+    return failed(f"response injection: clear text before the TLS handshake (RFC 3207 section 6): {text}")
+
+
+def _broken(link: Link) -> StepEnded:
+    assert link.fault is not None
+    reason = f"the TLS handshake failed: {link.fault}"
+    return erred(reason) if link.fault.kind is FaultKind.LOCAL else failed(reason)

@@ -1,0 +1,247 @@
+"""The manual: its generated parts are up to date, its examples are right, its links lead somewhere."""
+
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from textwrap import indent
+
+import pytest
+import yaml
+
+DOCS = Path(__file__).parent.parent / "docs"
+sys.path.insert(0, str(DOCS))
+
+import consoles  # noqa: E402 -- found by the path above
+import generate  # noqa: E402
+from consoles import Block  # noqa: E402
+from reference import PARTS  # noqa: E402
+
+from runner.cli.command_line import COMMANDS, make_parser  # noqa: E402
+from runner.demo import DemoServer  # noqa: E402
+from runner.errors import Problem, SourceFile  # noqa: E402
+from runner.language.case import Given  # noqa: E402
+from runner.language.compile import compile_scenario  # noqa: E402
+from runner.language.model import Scenario  # noqa: E402
+from runner.language.paths import resolve_inside  # noqa: E402
+from runner.language.project import SecretRef, load_project, parse_target  # noqa: E402
+from runner.results import Outcome  # noqa: E402
+from runner.scheduler import Scheduler, plan  # noqa: E402
+
+PAGES = generate.pages()
+# The words behind ```yaml; none of them: a scenario that compiles.
+KINDS = {"runs", "fails", "steps", "lmtp", "project", "refused", "other"}
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(DOCS))
+
+
+def yaml_blocks(*kinds: str) -> list[object]:
+    """Return the yaml blocks that have one of the words (an empty one: those with none), as parameters."""
+    return [
+        pytest.param(block, id=f"{name_of(page)}:{block.line}")
+        for page in PAGES
+        for block in consoles.blocks(page.read_text("utf-8"))
+        if block.language == "yaml" and set(block.words or ("",)) & set(kinds)
+    ]
+
+
+def compiled(text: str, problems: list[Problem], name: str = "example.yaml") -> Scenario | None:
+    return compile_scenario(SourceFile(name, text), partial(resolve_inside, DOCS, DOCS), problems)
+
+
+# What is generated.
+
+
+def test_generated_parts_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
+    """Tables are what the code says, and outputs what the commands print."""
+    code = generate.main(["--check"])
+    assert (0, "") == (code, capsys.readouterr().out)
+
+
+def test_a_stale_part_is_told_and_mended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--check` ends with 1 and writes nothing; without it the page is as it was before it was spoilt."""
+    page = tmp_path / "docs" / "cli.md"
+    page.parent.mkdir()
+    shutil.copy(DOCS / "cli.md", page)
+    right = page.read_text("utf-8")
+    wrong = right.replace("| `1` |", "| `7` |")
+    assert right != wrong
+    page.write_text(wrong, "utf-8")
+    assert 1 == generate.main(["--check"], page.parent)
+    assert wrong == page.read_text("utf-8")
+    assert "docs/cli.md is out of date" in capsys.readouterr().out
+    assert 0 == generate.main([], page.parent)
+    assert right == page.read_text("utf-8")
+
+
+def test_every_table_stands_in_the_manual() -> None:
+    """No part is made that no page shows."""
+    text = "".join(page.read_text("utf-8") for page in PAGES)
+    assert set(PARTS) == set(re.findall(r"<!-- generated: ([a-z0-9-]+) -->", text))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        pytest.param("1 passed in 0.04 s", "1 passed in 12.30 s", True, id="time"),
+        pytest.param("queued as 0A1B2C", "queued as FFFFFFFF", True, id="queue id"),
+        pytest.param("a  b\n", "a b\n", True, id="column width"),
+        pytest.param("1 passed", "2 passed", False, id="count"),
+        pytest.param("550 5.7.1", "550 5.7.2", False, id="status"),
+    ],
+)
+def test_outputs_are_compared_without_what_changes(one: str, other: str, same: bool) -> None:
+    """A time may differ between a page and a run, a verdict may not."""
+    assert same == consoles.is_same(one, other)
+
+
+# Examples.
+
+
+def test_every_yaml_block_has_a_known_kind() -> None:
+    """A word that no test knows would leave its example unchecked."""
+    words = {word for page in PAGES for block in consoles.blocks(page.read_text("utf-8")) for word in yaml_words(block)}
+    assert words <= KINDS
+
+
+def yaml_words(block: Block) -> tuple[str, ...]:
+    return block.words if block.language == "yaml" else ()
+
+
+@pytest.mark.parametrize("block", yaml_blocks("", "runs", "fails"))
+def test_scenario_compiles(block: Block) -> None:
+    """A block without a word is a whole scenario without a mistake."""
+    problems: list[Problem] = []
+    compiled(block.text, problems)
+    assert [] == [problem.render() for problem in problems]
+
+
+@pytest.mark.parametrize("block", yaml_blocks("steps"))
+def test_steps_compile(block: Block) -> None:
+    """A block of steps is right in a scenario."""
+    problems: list[Problem] = []
+    protocol = "lmtp" if "lmtp" in block.words else "smtp"
+    text = f"name: An example\nprotocol: {protocol}\nsteps:\n" + indent(block.text, "  ")
+    compiled(text, problems)
+    assert [] == [problem.render() for problem in problems]
+
+
+@pytest.mark.parametrize("block", yaml_blocks("project"))
+def test_project_file_loads(block: Block, tmp_path: Path) -> None:
+    """A project file is right; the CA that a demo server would have is there."""
+    authority = tmp_path / "ca.pem"
+    authority.touch()
+    path = tmp_path / "mailproof.yaml"
+    path.write_text(block.text.replace(consoles.SHOWN_CA, str(authority)), "utf-8")
+    problems: list[Problem] = []
+    load_project(path, problems)
+    assert [] == [problem.render() for problem in problems]
+
+
+@pytest.mark.parametrize("block", yaml_blocks("refused"))
+def test_refused_scenario_has_problems(block: Block) -> None:
+    """What the manual calls a mistake is one."""
+    problems: list[Problem] = []
+    assert compiled(block.text, problems) is None
+    assert [] != problems
+
+
+def test_refusals_are_shown_as_they_are() -> None:
+    """The messages below the two slips of the reference are those that come."""
+    blocks = list(consoles.blocks((DOCS / "language.md").read_text("utf-8")))
+    at = next(number for number, block in enumerate(blocks) if "refused" in block.words)
+    problems: list[Problem] = []
+    compiled(blocks[at].text, problems, "slips.yaml")
+    assert blocks[at + 1].text == "\n\n".join(problem.render() for problem in problems) + "\n"
+
+
+@pytest.mark.parametrize("block", yaml_blocks("other"))
+def test_other_yaml_is_yaml(block: Block) -> None:
+    """What is for another tool is YAML at least."""
+    assert isinstance(yaml.safe_load(block.text), dict)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[DemoServer]:
+    with DemoServer() as running:
+        yield running
+
+
+def outcome_of(block: Block, server: DemoServer) -> Outcome:
+    scenario = compiled(block.text, [])
+    assert scenario is not None
+    target = parse_target(server.url)
+    given = Given(
+        variables=server.variables,
+        secrets={"password": SecretRef("prompt", "password")},
+        client_name="client.example.com",
+        secret=lambda _: server.password,
+    )
+    wish = type(target.tls)(ca=str(server.ca))
+    target = type(target)(**{name: getattr(target, name) for name in target.__slots__} | {"tls": wish})
+    (case,) = Scheduler(plan([scenario], [target], None, given)).run().cases
+    return case.outcome
+
+
+@pytest.mark.parametrize("block", yaml_blocks("runs"))
+def test_scenario_passes_against_the_embedded_server(block: Block, server: DemoServer) -> None:
+    """What the manual says works does."""
+    assert Outcome.PASSED is outcome_of(block, server)
+
+
+@pytest.mark.parametrize("block", yaml_blocks("fails"))
+def test_scenario_fails_against_the_embedded_server(block: Block, server: DemoServer) -> None:
+    """What the manual says fails does, by the server's answer."""
+    assert Outcome.FAILED is outcome_of(block, server)
+
+
+def command_lines() -> list[object]:
+    """Return every `mailproof …` that the manual tells to type, as parameters."""
+    found = []
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        names = "|".join(command.NAME for command in COMMANDS)
+        typed = re.finditer(rf"(?:^\$ |`|- run: )(mailproof (?:{names})\b[^`\n…]*)(?=[`\n])", text, re.MULTILINE)
+        found += [pytest.param(one[1], id=f"{name_of(page)}: {one[1]}") for one in typed]
+    return found
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_commands_are_right_usage(line: str) -> None:
+    """A command that the manual tells to type has options that there are."""
+    make_parser().parse_args(shlex.split(line)[1:])
+
+
+# Links.
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what a heading is called in a link, by the rules of the forges."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every link within the manual has its page, and its heading there."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = link.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        if not there.is_file() or (anchor and anchor not in anchors(there)):
+            broken.append(link)
+    assert [] == broken
+
+
+def test_every_page_is_in_the_index() -> None:
+    """Who begins at the index finds all pages."""
+    index = DOCS / "index.md"
+    linked = {(DOCS / link).resolve() for link in re.findall(r"\]\(([^)#\s]+)\)", index.read_text("utf-8"))}
+    assert set(PAGES) - {index} == linked
