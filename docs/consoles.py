@@ -35,6 +35,7 @@ _CHANGING = (
     (re.compile(r"\b\d+\.\d+ s\b"), "0.00 s"),
     (re.compile(r"\b\d+\.\d{2,3}\b"), "0.000"),
     (re.compile(r"queued as [0-9A-F]+"), "queued as 0"),
+    (re.compile(r"\bTLSv1\.\d \S+,"), "TLS,"),
     (re.compile(r"\b[0-9a-f]{16}\b"), "0123456789abcdef"),
     (re.compile(r"-{3,}"), "---"),
     (re.compile(r"\s+"), " "),
@@ -165,4 +166,6 @@ class _Sitting:
         printed = io.StringIO()
         with redirect_stdout(printed), redirect_stderr(printed):
             self._code = main(arguments)
+        if "internal error" in printed.getvalue():
+            raise RuntimeError(f"mailproof {shlex.join(arguments)}: {printed.getvalue()}")
         return printed.getvalue()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any
@@ -25,6 +26,7 @@ from runner.resources import bundled
 from runner.sasl import MECHANISMS, mechanism, scram
 
 Schema = Mapping[str, Any]
+_PLACEHOLDER = re.compile(r"\$\{[\w.]+\}")
 
 # How a definition of the schema is called in a table.
 _KINDS = {
@@ -128,7 +130,7 @@ def _kind(root: Schema, key: str, one: Schema) -> str:
 
 def _meaning(root: Schema, one: Schema, *, is_required: bool) -> str:
     resolved = _resolved(root, one)
-    text = str(one.get("description") or resolved["description"])
+    text = _PLACEHOLDER.sub(r"`\g<0>`", str(one.get("description") or resolved["description"]))
     default = one.get("default", resolved.get("default"))
     if is_required:
         text = f"**Required.** {text}"

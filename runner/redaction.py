@@ -10,8 +10,6 @@ more than its length. This module must not know what a transcript or a report is
 from __future__ import annotations
 
 import base64
-import hashlib
-import html
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -264,6 +262,8 @@ def _respelt(text: str) -> set[str]:
 
 
 def _digests(value: str | bytes) -> Iterator[tuple[str, bool, bool]]:
+    import hashlib  # noqa: PLC0415 -- 3 ms, and a run that shows nothing of a case needs no digest
+
     for octets in _encodings(value):
         for algorithm in _DIGESTS:
             digest = hashlib.new(algorithm, octets, usedforsecurity=False).digest()
@@ -330,6 +330,8 @@ def _decoded(match: re.Match[str]) -> str:
     if quoted.startswith("%"):
         return chr(int(quoted[1:], 16))
     if quoted.startswith("&"):
+        import html  # noqa: PLC0415 -- 1 ms, and a server rarely quotes so
+
         return html.unescape(quoted)
     if not quoted.startswith("\\") or re.fullmatch(_FOLD, quoted):
         return ""

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-import secrets
-import threading
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
+from runner.connection import NEVER
 from runner.errors import InputError, Problem
 from runner.language.case import Case, Given, Seed, Skip, expand
 from runner.net import allow_files
@@ -57,7 +58,7 @@ def plan(
         if not fitting:
             entries.append(Entry(scenario, None, Skip(f"no target speaks {scenario.protocol}")))
         for target in fitting:
-            seed = Seed(secrets.token_hex(8), now)
+            seed = Seed(os.urandom(8).hex(), now)
             case = expand(scenario, target, project, given, seed=seed, problems=problems)
             if case is not None:
                 entries.append(Entry(scenario, target, case))
@@ -95,67 +96,80 @@ class Scheduler:
         self._results: list[CaseResult | None] = [None] * len(entries)
         self._waiting: dict[str, deque[int]] = {}
         self._running: dict[str, int] = {}
-        self._under_way = 0
+        # The first waiting case of each target that may begin another one.
+        self._next: list[tuple[int, str]] = []
+        self._begun: set[int] = set()
         self._interrupted = ""
+        self._is_over = False
         #: What went wrong inside mailproof itself, one for each case that it cost.
         self.crashes: list[BaseException] = []
 
     def run(self) -> RunResult:
         """Play all; returns when every case has ended or was stopped."""
         started = time.monotonic()
-        for number, entry in enumerate(self._entries):
-            if isinstance(entry.case, Skip):
-                self._keep(number, _without_case(entry, Outcome.SKIPPED, entry.case.reason))
-            else:
-                self._waiting.setdefault(entry.case.target.name, deque()).append(number)
+        self._line_up()
         allow_files(min(self._jobs, len(self._entries)) + SPARE_FILES)
-        timer = self._start_timer()
+        if self._deadline is not None:
+            self._driver.alarm(_Deadline(self), self._driver.clock() + self._deadline)
         try:
             self._feed()
             self._driver.run()
+        except KeyboardInterrupt:
+            self._interrupted = self._interrupted or "broken off"
         finally:
-            if timer is not None:
-                timer.cancel()
             self._driver.close()
         return RunResult(tuple(self._all_results()), time.monotonic() - started, self._interrupted)
 
     def stop(self, why: str) -> None:
         """Stop every case that runs and begin no other; may be called from a signal handler."""
         self._interrupted = why
-        self._waiting.clear()
+        self._is_over = True
         self._driver.stop(f"interrupted ({why})")
 
-    def _start_timer(self) -> threading.Timer | None:
-        if self._deadline is None:
-            return None
-        timer = threading.Timer(self._deadline, self.stop, [f"the run's deadline of {self._deadline:g} s"])
-        timer.daemon = True
-        timer.start()
-        return timer
+    def pass_deadline(self) -> None:
+        """Stop what is still under way when the run's time is over."""
+        if self._begun or self._next:
+            self.stop(f"the run's deadline of {self._deadline:g} s")
+
+    def _line_up(self) -> None:
+        """Let every case wait at its target; what has none is skipped."""
+        for number, entry in enumerate(self._entries):
+            if isinstance(entry.case, Skip):
+                self._keep(number, _without_case(entry, Outcome.SKIPPED, entry.case.reason))
+            else:
+                self._waiting.setdefault(entry.case.target.name, deque()).append(number)
+        self._next = [(numbers[0], name) for name, numbers in self._waiting.items()]
+        heapify(self._next)
 
     def _feed(self) -> None:
-        """Begin as many cases as the limits allow, each target's in order."""
-        for name, numbers in list(self._waiting.items()):
-            while numbers and self._under_way < self._jobs and self._running.get(name, 0) < self._per_target:
-                self._begin(name, numbers.popleft())
-            if not numbers:
-                self._waiting.pop(name, None)
+        """Begin as many cases as the limits allow, in the order of the input."""
+        while self._next and len(self._begun) < self._jobs and not self._is_over:
+            number, name = heappop(self._next)
+            self._waiting[name].popleft()
+            self._running[name] = self._running.get(name, 0) + 1
+            self._begun.add(number)
+            if self._running[name] < self._per_target:
+                self._offer(name)
+            self._begin(name, number)
+
+    def _offer(self, name: str) -> None:
+        if self._waiting[name]:
+            heappush(self._next, (self._waiting[name][0], name))
 
     def _begin(self, name: str, number: int) -> None:
         entry = self._entries[number]
         assert isinstance(entry.case, Case)
-        self._under_way += 1
-        self._running[name] = self._running.get(name, 0) + 1
 
         def done(result: object) -> None:
             assert isinstance(result, CaseResult)
-            self._under_way -= 1
+            self._begun.discard(number)
+            if self._running[name] == self._per_target:
+                self._offer(name)
             self._running[name] -= 1
             if not (self._keeps_all_transcripts or result.outcome.is_failure or result.warnings):
                 result = replace(result, transcripts=())
             self._keep(number, result)
-            if result.outcome.is_failure and self._fail_fast:
-                self._waiting.clear()
+            self._is_over |= result.outcome.is_failure and self._fail_fast
             self._feed()
 
         def crashed(_: object, error: BaseException) -> CaseResult:
@@ -170,8 +184,25 @@ class Scheduler:
         self._finished(result)
 
     def _all_results(self) -> Iterable[CaseResult]:
-        for entry, result in zip(self._entries, self._results, strict=True):
-            yield result if result is not None else _without_case(entry, Outcome.NOT_RUN, "not begun")
+        for number, (entry, result) in enumerate(zip(self._entries, self._results, strict=True)):
+            if result is not None:
+                yield result
+            elif number in self._begun:
+                yield _without_case(entry, Outcome.ERROR, "broken off before it could end")
+            else:
+                yield _without_case(entry, Outcome.NOT_RUN, "not begun")
+
+
+class _Deadline:
+    """The end of a run's time, as the driver's clock rings it."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.armed = NEVER
+        self._scheduler = scheduler
+
+    def due(self) -> None:
+        """Stop the run."""
+        self._scheduler.pass_deadline()
 
 
 def without_skips(run: RunResult) -> RunResult:

@@ -5,13 +5,12 @@ Only what a file or the command line names is read. Secrets are fetched when the
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import socket
 import stat
-import subprocess
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +21,8 @@ from runner.language.project import SecretRef
 from runner.language.template import PLAIN_NAME
 
 if TYPE_CHECKING:
+    import subprocess
+
     from runner.language.project import Project
 
 # A password manager may ask its agent, or its user to touch a key.
@@ -65,36 +66,85 @@ class SecretStore:
             return os.environ[value]
         if reference.kind == "file":
             return self._from_file(Path(value))
-        try:
-            return getpass.getpass(f"{value}: ")
-        except EOFError as error:
-            raise SecretError("nobody is there to type it; give it as env:NAME or file:PATH") from error
+        return _from_terminal(value)
 
     def _from_file(self, path: Path) -> str:
         try:
-            with path.open("rb") as file:
+            with open(path, "rb", opener=_open_at_once) as file:
                 mode = os.fstat(file.fileno()).st_mode
                 if not stat.S_ISREG(mode):
                     raise SecretError(f"'{path}' is not a regular file")
                 data = file.read(SECRET_LIMIT + 1)
-        except OSError as error:
-            raise SecretError(f"'{path}' can't be read: {(error.strerror or str(error)).lower()}") from error
+        except (OSError, ValueError) as error:
+            raise SecretError(f"'{path}' can't be read: {_reason(error)}") from error
         if mode & (stat.S_IRGRP | stat.S_IROTH):
             self.warnings.append(f"the secret file '{path}' can be read by others than its owner (chmod 600)")
         return _as_secret(data)
 
 
-def _from_command(command: tuple[str, ...]) -> str:
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting for whoever may write to a FIFO."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) and error.strerror else str(error)).lower()
+
+
+def _from_terminal(name: str) -> str:
+    import getpass  # noqa: PLC0415 -- few runs need it
+    import warnings  # noqa: PLC0415
+
     try:
-        ended = subprocess.run(  # noqa: S603 -- the project file names it, as a list; no shell
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return getpass.getpass(f"{name}: ")
+    except (EOFError, getpass.GetPassWarning) as error:
+        raise SecretError("there is no terminal to type it at; give it as env:NAME or file:PATH") from error
+
+
+def _from_command(command: tuple[str, ...]) -> str:
+    """Return what a command prints; what it says on standard error is for whoever runs mailproof."""
+    import subprocess  # noqa: PLC0415 -- few runs need it
+
+    try:
+        process = subprocess.Popen(  # noqa: S603 -- the project file names it, as a list; no shell
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        why = "took too long" if isinstance(error, subprocess.TimeoutExpired) else str(error.strerror).lower()
-        raise SecretError(f"the command '{command[0]}' {why}") from error
-    if ended.returncode:
-        raise SecretError(f"the command '{command[0]}' ended with {ended.returncode}")
-    return _as_secret(ended.stdout[: SECRET_LIMIT + 1])
+    except (OSError, ValueError) as error:
+        raise SecretError(f"the command '{command[0]}' can't be run: {_reason(error)}") from error
+    end = time.monotonic() + COMMAND_SECONDS
+    try:
+        data = _output(process, end)
+        code = process.wait(max(0.0, end - time.monotonic())) if len(data) <= SECRET_LIMIT else 0
+    except (subprocess.TimeoutExpired, TimeoutError) as error:
+        raise SecretError(f"the command '{command[0]}' took longer than {COMMAND_SECONDS:g} s") from error
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+    if code:
+        raise SecretError(f"the command '{command[0]}' ended with {code}")
+    return _as_secret(data)
+
+
+def _output(process: subprocess.Popen[bytes], end: float) -> bytes:
+    """Read to the end, but no longer and no more than is allowed; a child of the command may keep the pipe open."""
+    import selectors  # noqa: PLC0415 -- few runs need it
+
+    assert process.stdout is not None
+    data = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while len(data) <= SECRET_LIMIT:
+            if not selector.select(end - time.monotonic()):
+                raise TimeoutError
+            piece = os.read(process.stdout.fileno(), SECRET_LIMIT + 1)
+            if not piece:
+                break
+            data += piece
+    return data
 
 
 def _as_secret(data: bytes) -> str:
@@ -113,7 +163,8 @@ def parse_variable(text: str) -> tuple[str, str]:
     """
     name, equals, value = text.partition("=")
     if not equals or not PLAIN_NAME.fullmatch(name):
-        raise UsageError(f"--var {text}: write it as NAME=VALUE; names are letters, digits, '_' and '-'")
+        wrong = f"--var {name}{equals and '=…'}"
+        raise UsageError(f"{wrong}: write it as NAME=VALUE; names are letters, digits, '_' and '-'")
     return name, value
 
 
@@ -124,13 +175,14 @@ def parse_secret(text: str) -> tuple[str, SecretRef]:
         UsageError: it is not of that form.
     """
     name, equals, source = text.partition("=")
+    option = f"--secret {name}"
     if not PLAIN_NAME.fullmatch(name):
         raise UsageError("--secret: write it as NAME=env:VARIABLE or NAME=file:PATH, or NAME alone to be asked")
-    return name, parse_secret_source(f"--secret {name}", name, source) if equals else SecretRef("prompt", name)
+    return name, parse_secret_source(option, source) if equals else SecretRef("prompt", name)
 
 
-def parse_secret_source(option: str, name: str, source: str) -> SecretRef:
-    """Read `env:VARIABLE` or `file:PATH`; `option` is what messages call it.
+def parse_secret_source(option: str, source: str) -> SecretRef:
+    """Read `env:VARIABLE` or `file:PATH`; `option` is what stands before it, such as `--secret NAME`.
 
     Raises:
         UsageError: it is not of that form; the text itself, maybe a password, is not in the message.
@@ -140,9 +192,14 @@ def parse_secret_source(option: str, name: str, source: str) -> SecretRef:
         return SecretRef("env", value)
     if kind == "file" and value:
         return SecretRef("file", str(Path(value).absolute()))
-    raise UsageError(
-        f"{option}=…: a value on the command line shows in the list of processes; "
-        f"write {name}=env:VARIABLE or {name}=file:PATH"
+    raise UsageError(f"{option}=…: {no_open_secret(option)}")
+
+
+def no_open_secret(option: str) -> str:
+    """Return why a secret's value is not taken from the command line, and what `option` takes."""
+    return (
+        "a value on the command line shows in the list of processes; "
+        f"write {option}=env:VARIABLE or {option}=file:PATH"
     )
 
 
@@ -154,11 +211,12 @@ def surroundings(
 ) -> Given:
     """Return what the command line and the machine give to the cases of a run."""
     named = project.env if project is not None else ()
+    has_name = project is not None and project.client_name
     return Given(
         variables=variables,
         secrets=secrets,
         environment={name: os.environ[name] for name in named if name in os.environ},
-        client_name=full_host_name(),
+        client_name="" if has_name else full_host_name(),
         secret=store.get,
     )
 
@@ -172,5 +230,6 @@ def full_host_name() -> str:
         asking.start()
         asking.join(NAME_SECONDS)
         name = found[0] if found else ""
-    is_full = _FULL_NAME.fullmatch(name) is not None and not name.startswith("localhost.")
+    # The name of an address in the DNS is none that the machine goes by.
+    is_full = _FULL_NAME.fullmatch(name) is not None and not name.startswith("localhost.") and name[-5:] != ".arpa"
     return name if is_full else ""

@@ -27,6 +27,7 @@ def run_case(
     target_url: str,
     variables: Mapping[str, str],
     password: str = "",
+    *,
     ca: str | Path = "",
     tags: tuple[str, ...] = (),
 ) -> CaseResult:

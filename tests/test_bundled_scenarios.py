@@ -21,6 +21,7 @@ MODELINE = "# yaml-language-server: $schema=../schema/scenario.schema.json"
 ACCOUNTS = {"domain", "sender", "recipient", "unknown", "external", "username", "password"}
 CONVERSATIONS = ("local-delivery", "relay-refused", "auth-login-relay")
 USER, PASSWORD = "alice@example.com", "S3cret+/pa ?s?>"
+NAME_WIDTH = 30
 DEMO_TAGS = ("mx", "submission", "starttls")
 
 each_file = pytest.mark.parametrize("name", list(FILES))
@@ -28,7 +29,7 @@ each_file = pytest.mark.parametrize("name", list(FILES))
 
 def play(name, server, tags=DEMO_TAGS, password=None):
     password = server.password if password is None else password
-    return run_case(FILES[name], server.url, server.variables, password, server.ca, tags)
+    return run_case(FILES[name], server.url, server.variables, password, ca=server.ca, tags=tags)
 
 
 def scenario_of(name):
@@ -91,10 +92,11 @@ class TestForm:
         assert {"mx", "submission", "starttls", "tls-only-auth"} == set(roles)
         assert set(scenario_of(name).requires.target_tag) <= set(roles)
 
-    def test_names_differ(self):
-        """A report can tell the scenarios apart by their names."""
+    def test_names_fit(self):
+        """A table of 80 columns tells the scenarios apart: names are short, and no two are the same."""
         names = [scenario_of(name).name for name in FILES]
         assert len(names) == len(set(names))
+        assert [name for name in names if len(name) > NAME_WIDTH] == []
 
 
 class TestEmbeddedServer:

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from textwrap import indent
@@ -32,19 +33,20 @@ from runner.results import Outcome  # noqa: E402
 from runner.scheduler import Scheduler, plan  # noqa: E402
 
 PAGES = generate.pages()
+README = DOCS.parent / "README.md"
 # The words behind ```yaml; none of them: a scenario that compiles.
-KINDS = {"runs", "fails", "steps", "lmtp", "project", "refused", "other"}
+KINDS = {"runs", "fails", "steps", "project", "refused", "other"}
 
 
 def name_of(page: Path) -> str:
-    return str(page.relative_to(DOCS))
+    return str(page.relative_to(DOCS.parent))
 
 
 def yaml_blocks(*kinds: str) -> list[object]:
     """Return the yaml blocks that have one of the words (an empty one: those with none), as parameters."""
     return [
         pytest.param(block, id=f"{name_of(page)}:{block.line}")
-        for page in PAGES
+        for page in (README, *PAGES)
         for block in consoles.blocks(page.read_text("utf-8"))
         if block.language == "yaml" and set(block.words or ("",)) & set(kinds)
     ]
@@ -105,7 +107,12 @@ def test_outputs_are_compared_without_what_changes(one: str, other: str, same: b
 
 def test_every_yaml_block_has_a_known_kind() -> None:
     """A word that no test knows would leave its example unchecked."""
-    words = {word for page in PAGES for block in consoles.blocks(page.read_text("utf-8")) for word in yaml_words(block)}
+    words = {
+        word
+        for page in (README, *PAGES)
+        for block in consoles.blocks(page.read_text("utf-8"))
+        for word in yaml_words(block)
+    }
     assert words <= KINDS
 
 
@@ -125,9 +132,7 @@ def test_scenario_compiles(block: Block) -> None:
 def test_steps_compile(block: Block) -> None:
     """A block of steps is right in a scenario."""
     problems: list[Problem] = []
-    protocol = "lmtp" if "lmtp" in block.words else "smtp"
-    text = f"name: An example\nprotocol: {protocol}\nsteps:\n" + indent(block.text, "  ")
-    compiled(text, problems)
+    compiled("name: An example\nsteps:\n" + indent(block.text, "  "), problems)
     assert [] == [problem.render() for problem in problems]
 
 
@@ -182,8 +187,7 @@ def outcome_of(block: Block, server: DemoServer) -> Outcome:
         client_name="client.example.com",
         secret=lambda _: server.password,
     )
-    wish = type(target.tls)(ca=str(server.ca))
-    target = type(target)(**{name: getattr(target, name) for name in target.__slots__} | {"tls": wish})
+    target = replace(target, tls=replace(target.tls, ca=str(server.ca)))
     (case,) = Scheduler(plan([scenario], [target], None, given)).run().cases
     return case.outcome
 
@@ -203,7 +207,7 @@ def test_scenario_fails_against_the_embedded_server(block: Block, server: DemoSe
 def command_lines() -> list[object]:
     """Return every `mailproof …` that the manual tells to type, as parameters."""
     found = []
-    for page in PAGES:
+    for page in (README, *PAGES):
         text = page.read_text("utf-8")
         names = "|".join(command.NAME for command in COMMANDS)
         typed = re.finditer(rf"(?:^\$ |`|- run: )(mailproof (?:{names})\b[^`\n…]*)(?=[`\n])", text, re.MULTILINE)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,8 +16,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words in (["--version"], ["-V"]):
         from runner import __version__  # noqa: PLC0415
 
-        print(f"mailproof {__version__}")
-        return 0
-    from runner.cli.command_line import run_command  # noqa: PLC0415
+        # Where that fails, the parser does the same once more and says why it can't.
+        with suppress(OSError):
+            print(f"mailproof {__version__}", flush=True)
+            return 0
+    try:
+        from runner.cli.command_line import run_command  # noqa: PLC0415
 
-    return run_command(words)
+        return run_command(words)
+    except KeyboardInterrupt:
+        return 130

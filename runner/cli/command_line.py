@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from runner import __version__
 from runner.cli import demo, run, serve, validate
-from runner.errors import EXIT_INTERRUPTED, EXIT_TOOL, EXIT_USAGE, InputError, MailproofError
+from runner.cli.streams import OutputError, prepare, show, tell
+from runner.errors import EXIT_INTERRUPTED, EXIT_TOOL, EXIT_USAGE, InputError, MailproofError, escape
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
+# What messages call a URL's place that is in no file.
+COMMAND_LINE = "<command line>"
 COMMANDS = (run, validate, demo, serve)
 _EXIT_CODES = """\
 exit codes: 0 passed · 1 something failed or erred, or nothing passed · 2 wrong usage or an invalid file, and nothing
@@ -20,8 +25,13 @@ was connected · 3 mailproof or its surroundings failed · 130 interrupted · 14
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {message}\n{self.prog} --help tells more", file=sys.stderr)
+        tell(f"{self.prog}: {escape(message)}\n{self.prog} --help tells more")
         sys.exit(EXIT_USAGE)
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Print help or version; argparse itself passes over what can't be written."""
+        if message and file is not sys.stderr:
+            show(message.rstrip("\n"))
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -31,6 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Replays conversations with mail servers from YAML scenarios and says in a table what passed.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("-V", "--version", action="version", version=f"mailproof {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -41,50 +52,79 @@ def make_parser() -> argparse.ArgumentParser:
             description=command.DESCRIPTION,
             epilog=_EXIT_CODES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            # An option that is added one day must not change what a script's abbreviation means.
+            allow_abbrev=False,
         )
         added.add_argument("--debug", action="store_true", help="show where in mailproof an internal error arose")
         command.add_arguments(added)
-        added.set_defaults(perform=command.perform)
+        added.set_defaults(perform=command.perform, parser=added)
     return parser
 
 
 def run_command(words: Sequence[str]) -> int:
     """Parse and perform; every error becomes a message on standard error and an exit code."""
+    is_debug = "--debug" in words
     try:
-        options = make_parser().parse_args(words)
+        prepare()
+        options = _parse(words)
+        code: int = options.perform(options)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else EXIT_USAGE
-    try:
-        code: int = options.perform(options)
-        sys.stdout.flush()
     except KeyboardInterrupt:
+        tell("mailproof: interrupted")
         return EXIT_INTERRUPTED
     except InputError as error:
-        print(f"{error}\n\n{_count(error)}; nothing was connected", file=sys.stderr)
+        tell(f"{error}\n\n{_count(error)}; nothing was connected")
         return error.exit_code
     except MailproofError as error:
-        print(f"mailproof: {error}", file=sys.stderr)
+        if not (isinstance(error, OutputError) and error.is_gone):
+            tell(f"mailproof: {escape(str(error))}")
         return error.exit_code
-    except BrokenPipeError:
-        # Whoever read our output is gone; what was not shown can't count as shown.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_TOOL
     except OSError as error:
-        print(f"mailproof: {(error.strerror or str(error)).lower()}: the output can't be written", file=sys.stderr)
+        place = f"'{escape(str(error.filename))}': " if error.filename else ""
+        tell(f"mailproof: {place}{(error.strerror or str(error)).lower()}")
         return EXIT_TOOL
     except Exception as error:  # noqa: BLE001 -- the last line of defence: one line, not a traceback
-        return _internal(error, debug=options.debug)
+        return _internal(error, is_debug=is_debug)
     return code
 
 
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    parser = make_parser()
+    if not words:
+        parser.error(f"which command? {', '.join(command.NAME for command in COMMANDS)}")
+    options, rest = parser.parse_known_args(words)
+    unknown = [word for word in rest if word.startswith("-") and word != "-"]
+    if unknown or (rest and not hasattr(options, "paths")):
+        options.parser.error(_unknown((unknown or rest)[0], options.parser))
+    if rest:
+        # argparse takes positional arguments in one piece only; between options they are meant all the same.
+        options.paths = [*options.paths, *rest]
+    return options
+
+
+def _unknown(word: str, parser: argparse.ArgumentParser) -> str:
+    from runner.language.template import did_you_mean  # noqa: PLC0415
+
+    name = word.partition("=")[0]
+    if not name.startswith("--"):
+        return f"unknown {'option' if name.startswith('-') else 'argument'} '{name}'"
+    actions = parser._actions  # noqa: SLF001 -- there is no other way to ask
+    known = [option for action in actions for option in action.option_strings]
+    advice = did_you_mean(name, known, "")
+    return f"unknown option '{name}'" + (f"; {advice}" if advice.startswith("did") else "")
+
+
 def _count(error: InputError) -> str:
-    files = {problem.span.source.name for problem in error.problems}
+    files = {problem.span.source.name for problem in error.problems} - {COMMAND_LINE}
     problems = "1 problem" if len(error.problems) == 1 else f"{len(error.problems)} problems"
+    if not files:
+        return problems
     return f"{problems} in {'1 file' if len(files) == 1 else f'{len(files)} files'}"
 
 
-def _internal(error: Exception, *, debug: bool) -> int:
+def _internal(error: Exception, *, is_debug: bool) -> int:
     from runner.cli.debugging import describe  # noqa: PLC0415
 
-    print(f"mailproof: internal error: {describe(error, debug=debug)}", file=sys.stderr)
+    tell(f"mailproof: internal error: {describe(error, is_debug=is_debug)}")
     return EXIT_TOOL

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterable
 
 from runner.errors import escape
@@ -18,10 +17,12 @@ def remember(values: Iterable[str]) -> None:
         known_secrets[f"secret-{len(known_secrets) + 1}"] = value
 
 
-def describe(error: BaseException, *, debug: bool) -> str:
-    """Return one line on an internal error; with `debug` also the places in the code, without any value."""
-    if not debug:
+def describe(error: BaseException, *, is_debug: bool) -> str:
+    """Return one line on an internal error; with `is_debug` also the places in the code, without any value."""
+    if not is_debug:
         return f"{type(error).__name__}; run again with --debug to see where, and please report it"
+    import traceback  # noqa: PLC0415 -- few runs need it
+
     frames = traceback.extract_tb(error.__traceback__)
     where = "\n".join(f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames)
     text = Redactor(known_secrets).mask(str(error))

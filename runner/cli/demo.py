@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from runner.cli import debugging
 from runner.cli.output import add_output_arguments
 from runner.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from runner.demo import DemoSettings
 
 NAME = "demo"
 HELP = "run the bundled scenarios against an embedded server"
@@ -27,7 +32,7 @@ def perform(options: argparse.Namespace) -> int:
     from runner.demo import DemoServer, load_demo  # noqa: PLC0415
     from runner.language.case import Given  # noqa: PLC0415
     from runner.language.project import SecretRef, parse_target  # noqa: PLC0415
-    from runner.scheduler import DEFAULT_JOBS, DEFAULT_PER_TARGET, plan  # noqa: PLC0415
+    from runner.scheduler import plan  # noqa: PLC0415
     from runner.surroundings import full_host_name  # noqa: PLC0415
 
     load_demo()
@@ -36,20 +41,25 @@ def perform(options: argparse.Namespace) -> int:
     if problems:
         raise InputError(problems)
     with DemoServer() as server:
+        debugging.remember([server.password])
         target = parse_target(server.url)
-        target = replace(target, name="demo", tags=TAGS, tls=replace(target.tls, ca=str(server.ca)))
+        target = replace(target, name="demo", tags=roles(server.settings), tls=replace(target.tls, ca=str(server.ca)))
         given = Given(
             variables=server.variables,
             secrets={"password": SecretRef("prompt", "password")},
             client_name=full_host_name(),
             secret=lambda _: server.password,
         )
-        entries = plan(scenarios, [target], None, given)
-        options.jobs, options.per_target = DEFAULT_JOBS, DEFAULT_PER_TARGET
-        options.fail_fast = options.no_skips = False
-        options.deadline = None
-        return play(entries, options, is_embedded=True)
+        return play(plan(scenarios, [target], None, given), options, is_embedded=True)
 
 
-# The roles that the embedded server has, in the words of the bundled scenarios.
-TAGS = ("mx",)
+def roles(settings: DemoSettings) -> tuple[str, ...]:
+    """Return what the embedded server is, in the words that the bundled scenarios ask for."""
+    found = ["mx"]
+    if settings.tls != "none":
+        found.append("submission")
+    if settings.tls == "starttls":
+        found.append("starttls")
+    if settings.auth_requires_tls:
+        found.append("tls-only-auth")
+    return tuple(found)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -42,14 +42,25 @@ def style(options: argparse.Namespace) -> Style:
     elif options.quiet:
         verbosity = "quiet"
     return Style(
-        columns=shutil.get_terminal_size((FALLBACK_COLUMNS, 24)).columns,
+        columns=_columns(),
         has_colour=options.color == "always" or (options.color == "auto" and auto),
         verbosity=verbosity,
     )
 
 
+def _columns() -> int:
+    """Return the terminal's width, as `shutil.get_terminal_size` does; that module costs 3 ms to import."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isascii() and told.isdigit() and int(told[:6]):
+        return int(told[:6])
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or FALLBACK_COLUMNS
+    except (OSError, ValueError):
+        return FALLBACK_COLUMNS
+
+
 class Progress(Protocol):
-    """Shows how far a run is."""
+    """Shows how far a run is; where it can't be shown the run goes on without."""
 
     def advance(self, result: CaseResult) -> None:
         """Count one case that has ended."""
@@ -75,11 +86,13 @@ class _Counter:
         self._done += 1
         self._failed += result.outcome.is_failure
         failed = f", {self._failed} not passed" if self._failed else ""
-        print(f"\r{self._done}/{self._total}{failed} ", end="", file=sys.stderr, flush=True)
+        with suppress(OSError):
+            print(f"\r{self._done}/{self._total}{failed} ", end="", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Take the counter off the screen."""
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        with suppress(OSError):
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 class _Bar:
@@ -88,11 +101,13 @@ class _Bar:
 
     def advance(self, result: CaseResult) -> None:  # noqa: ARG002 -- the interface's
         """Count one case that has ended."""
-        self._bar.update()  # type: ignore[attr-defined]
+        with suppress(OSError):
+            self._bar.update()  # type: ignore[attr-defined]
 
     def close(self) -> None:
         """Take the bar off the screen."""
-        self._bar.close()  # type: ignore[attr-defined]
+        with suppress(OSError):
+            self._bar.close()  # type: ignore[attr-defined]
 
 
 def progress(total: int, options: argparse.Namespace) -> Progress:

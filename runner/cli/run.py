@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
 from runner.cli import debugging
 from runner.cli.output import add_output_arguments, progress, style
-from runner.errors import (
-    EXIT_FAILED,
-    EXIT_INTERRUPTED,
-    EXIT_PASSED,
-    EXIT_TERMINATED,
-    EXIT_TOOL,
-)
+from runner.cli.streams import show, tell
+from runner.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_PASSED, EXIT_TERMINATED, EXIT_TOOL, escape
 
 if TYPE_CHECKING:
     from runner.results import RunResult
-    from runner.scheduler import Entry
+    from runner.scheduler import Entry, Scheduler
 
 NAME = "run"
 HELP = "replay scenarios against servers and show in a table what passed"
@@ -39,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     add_scenario_arguments(parser)
     running = parser.add_argument_group("running")
-    running.add_argument("--jobs", type=_positive, default=100, metavar="N", help="cases at once (default 100)")
+    running.add_argument("--jobs", type=positive, default=100, metavar="N", help="cases at once (default 100)")
     running.add_argument(
-        "--per-target", type=_positive, default=20, metavar="N", help="cases at once for one target (default 20)"
+        "--per-target", type=positive, default=20, metavar="N", help="cases at once for one target (default 20)"
     )
     running.add_argument("--fail-fast", action="store_true", help="begin no further case after one that is not passed")
     running.add_argument("--no-skips", action="store_true", help="a skipped case is a failure")
@@ -51,9 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output_arguments(parser)
 
 
-def _positive(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text[:9]) > 0 and len(text) < 8):
-        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1")
+def positive(text: str) -> int:
+    """Read a number that an option wants."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1 to 999999999")
     return int(text)
 
 
@@ -68,8 +63,15 @@ def _duration(text: str) -> float:
 
 def perform(options: argparse.Namespace) -> int:
     """Perform the command and return its exit code."""
-    entries = _plan(options)
-    return play(entries, options)
+    return play(
+        _plan(options),
+        options,
+        no_skips=options.no_skips,
+        jobs=options.jobs,
+        per_target=options.per_target,
+        fail_fast=options.fail_fast,
+        deadline=options.deadline,
+    )
 
 
 def _plan(options: argparse.Namespace) -> tuple[Entry, ...]:
@@ -85,45 +87,47 @@ def _plan(options: argparse.Namespace) -> tuple[Entry, ...]:
     finally:
         debugging.remember(store.values)
         for warning in store.warnings:
-            print(f"mailproof: warning: {warning}", file=sys.stderr)
+            tell(f"mailproof: warning: {escape(warning)}")
 
 
-def play(entries: tuple[Entry, ...], options: argparse.Namespace, *, is_embedded: bool = False) -> int:
-    """Play a plan, print its report and return the exit code."""
+def play(
+    entries: tuple[Entry, ...],
+    options: argparse.Namespace,
+    *,
+    is_embedded: bool = False,
+    no_skips: bool = False,
+    **limits: Any,
+) -> int:
+    """Play a plan, show its report and return the exit code; `limits` are the scheduler's."""
     from runner.report import render_run  # noqa: PLC0415
     from runner.scheduler import Scheduler, without_skips  # noqa: PLC0415
 
     shown = progress(len(entries), options)
-    scheduler = Scheduler(
-        entries,
-        jobs=options.jobs,
-        per_target=options.per_target,
-        fail_fast=options.fail_fast,
-        deadline=options.deadline,
-        finished=shown.advance,
-    )
-    with _Signals(scheduler) as signals:
-        run = scheduler.run()
-    shown.close()
-    if options.no_skips:
+    scheduler = Scheduler(entries, keeps_all_transcripts=options.verbose, finished=shown.advance, **limits)
+    try:
+        with _Signals(scheduler) as signals:
+            run = scheduler.run()
+    finally:
+        shown.close()
+    if no_skips:
         run = without_skips(run)
-    print(render_run(replace(run, is_embedded=is_embedded), style(options)))
+    show(render_run(replace(run, is_embedded=is_embedded), style(options)).rstrip("\n"))
     for crash in scheduler.crashes:
-        print(f"mailproof: internal error: {debugging.describe(crash, debug=options.debug)}", file=sys.stderr)
-    if signals.exit_code:
-        return signals.exit_code
-    return EXIT_TOOL if scheduler.crashes else exit_code(run)
+        tell(f"mailproof: internal error: {debugging.describe(crash, is_debug=options.debug)}")
+    return signals.exit_code or _exit_code(run, is_crashed=bool(scheduler.crashes))
 
 
-def exit_code(run: RunResult) -> int:
-    """Return the code for a run that was not interrupted."""
+def _exit_code(run: RunResult, *, is_crashed: bool) -> int:
+    """Return the code for a run that no signal interrupted."""
+    if is_crashed:
+        return EXIT_TOOL
     return EXIT_PASSED if run.is_passed else EXIT_FAILED
 
 
 class _Signals:
-    """While it is open, SIGINT and SIGTERM stop the run; a second one ends the process."""
+    """While it is open, SIGINT and SIGTERM stop the run, a second one breaks it off; a third ends the process."""
 
-    def __init__(self, scheduler: Any) -> None:
+    def __init__(self, scheduler: Scheduler) -> None:
         self.exit_code = 0
         self._scheduler = scheduler
         self._before: dict[signal.Signals, Any] = {}
@@ -138,7 +142,8 @@ class _Signals:
             signal.signal(number, handler)
 
     def _caught(self, number: int, _: FrameType | None) -> None:
+        if self.exit_code:
+            self.__exit__()
+            raise KeyboardInterrupt
         self.exit_code = EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_TERMINATED
-        for one, handler in self._before.items():
-            signal.signal(one, handler)
         self._scheduler.stop(signal.Signals(number).name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from runner.language.paths import PROJECT_FILE
 from runner.language.project import find_project, load_project, parse_target
 from runner.language.template import did_you_mean
 from runner.resources import bundled
-from runner.surroundings import parse_secret, parse_variable
+from runner.surroundings import no_open_secret, parse_secret, parse_variable
 
 if TYPE_CHECKING:
     from runner.language.model import Scenario
@@ -58,10 +59,15 @@ def add_scenario_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TEXT",
-        help="only scenarios whose name or file holds TEXT",
+        help="only scenarios whose name or file holds TEXT; repeatable, one that fits is enough",
     )
     choice.add_argument(
-        "--tag", dest="tags", action="append", default=[], metavar="TAG", help="only scenarios with this tag"
+        "--tag",
+        dest="tags",
+        action="append",
+        default=[],
+        metavar="TAG",
+        help=f"only scenarios with this tag; repeatable, one that fits is enough; '{INTRUSIVE}' ones run only so",
     )
     values = parser.add_argument_group("values")
     values.add_argument(
@@ -104,10 +110,11 @@ def select(options: argparse.Namespace, *, needs_target: bool) -> Selection:
         InputError: every problem of every file and URL.
     """
     problems: list[Problem] = []
-    project = read_project(problems)
     variables = dict(map(parse_variable, options.variables))
     secrets = dict(map(parse_secret, options.secrets))
-    scenarios = read_scenarios(scenario_files(options.paths, project), problems)
+    path = find_project(Path.cwd())
+    project = load_project(path, problems, _shown(path)) if path is not None else None
+    scenarios = read_scenarios(scenario_files(options.paths, path.parent if path is not None else None), problems)
     chosen: list[Target] = []
     if needs_target or options.target or (project is not None and project.targets):
         try:
@@ -115,20 +122,14 @@ def select(options: argparse.Namespace, *, needs_target: bool) -> Selection:
         except InputError as error:
             problems += error.problems
         except UsageError:
+            # The project file may be what is wrong.
             if not problems:
                 raise
     if problems:
         raise InputError(problems)
-    return Selection(choose(scenarios, options.words, options.tags), chosen, project, variables, secrets)
-
-
-# The project file.
-
-
-def read_project(problems: list[Problem]) -> Project | None:
-    """Read the project file found upwards from the working directory."""
-    path = find_project(Path.cwd())
-    return load_project(path, problems, _shown(path)) if path is not None else None
+    selection = Selection(choose(scenarios, options.words, options.tags), chosen, project, variables, secrets)
+    _refuse_open_secrets(selection)
+    return selection
 
 
 def _shown(path: Path) -> str:
@@ -136,35 +137,45 @@ def _shown(path: Path) -> str:
     return relative if not relative.startswith("../../..") else str(path)
 
 
+def _refuse_open_secrets(selection: Selection) -> None:
+    """Refuse a secret's value as `--var`: whoever may list the processes would read it."""
+    names = set(selection.secrets).union(*(scenario.secrets for scenario in selection.scenarios))
+    names.update(*(target.secrets for target in selection.targets))
+    names.update(selection.project.secrets if selection.project is not None else ())
+    for name in selection.variables:
+        if name in names:
+            raise UsageError(f"--var {name}=…: '{name}' is a secret, and {no_open_secret(f'--secret {name}')}")
+
+
 # Scenarios.
 
 
-def scenario_files(paths: list[str], project: Project | None) -> list[ScenarioFile]:
+def scenario_files(paths: list[str], root: Path | None) -> list[ScenarioFile]:
     """Return the scenario files that the paths stand for, each once, folders in the order of names.
 
+    Without paths they are those of scenarios/ in `root`, the project file's folder.
+
     Raises:
-        UsageError: a path leads nowhere, or there is none to go by.
+        UsageError: a path leads nowhere or can't be read, or there is none to go by.
     """
     if not paths:
-        paths = [_default_folder(project)]
-    found: dict[Path, ScenarioFile] = {}
+        paths = [_default_folder(root)]
+    found: dict[str, ScenarioFile] = {}
     for text in paths:
         for file in _files(text):
-            found.setdefault(file.path.resolve(), file)
+            found.setdefault(os.path.realpath(file.path), file)
     if not found:
         raise UsageError(f"no scenario files in {', '.join(paths)}; they end with .yaml")
     return list(found.values())
 
 
-def _default_folder(project: Project | None) -> str:
-    root = project.root if project is not None and project.root is not None else None
-    folder = (root or Path.cwd()) / "scenarios"
-    if root is None or not folder.is_dir():
-        where = "beside mailproof.yaml" if root is not None else "and no mailproof.yaml here"
-        raise UsageError(
-            f"which scenarios? name files or folders, or pack: for the bundled ones; there is no scenarios/ {where}"
-        )
-    return os.path.relpath(folder)
+def _default_folder(root: Path | None) -> str:
+    if root is not None and (root / "scenarios").is_dir():
+        return os.path.relpath(root / "scenarios")
+    where = "beside mailproof.yaml" if root is not None else "and no mailproof.yaml from here upwards"
+    raise UsageError(
+        f"which scenarios? name files or folders, or pack: for the bundled ones; there is no scenarios/ {where}"
+    )
 
 
 def _files(text: str) -> Iterator[ScenarioFile]:
@@ -176,20 +187,49 @@ def _files(text: str) -> Iterator[ScenarioFile]:
         yield from _walk(path, pack, lambda one: f"{_PACK}{one.relative_to(pack)}")
         return
     path = Path(text)
-    if path.is_dir():
+    if _is_folder(text):
         yield from _walk(path, path, str)
-    elif path.exists():
-        yield ScenarioFile(path, text, path.absolute().parent)
+    elif path.name == PROJECT_FILE:
+        raise UsageError(f"'{text}' is a project file, no scenario; the nearest one from here upwards is read by itself")
     else:
-        raise UsageError(f"there is no file or folder '{text}'")
+        yield ScenarioFile(path, text, path.absolute().parent)
 
 
-def _walk(folder: Path, root: Path, name: object) -> Iterator[ScenarioFile]:
-    assert callable(name)
-    for path in sorted(folder.rglob("*")):
-        is_scenario = path.suffix in _SUFFIXES and path.name != PROJECT_FILE and path.is_file()
-        if is_scenario and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            yield ScenarioFile(path, name(path), root.absolute())
+def _is_folder(text: str) -> bool:
+    try:
+        # Not by Path: an empty text is a shell's variable that nobody has set, and not the folder here.
+        return stat.S_ISDIR(os.stat(text).st_mode)  # noqa: PTH116
+    except FileNotFoundError:
+        raise UsageError(f"there is no file or folder '{text}'") from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(text, error) from error
+
+
+def _unreadable(path: str, error: OSError | ValueError) -> UsageError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return UsageError(f"'{path}' can't be read: {reason.lower()}")
+
+
+def _walk(folder: Path, root: Path, name: Callable[[Path], str]) -> Iterator[ScenarioFile]:
+    for path in sorted(_scenarios_below(folder)):
+        yield ScenarioFile(path, name(path), root.absolute())
+
+
+def _scenarios_below(folder: Path) -> Iterator[Path]:
+    """Find what may be a scenario; what can't be read is an error, for else it would not run and nobody knew."""
+
+    def refuse(error: OSError) -> None:
+        raise _unreadable(str(error.filename), error) from error
+
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(parent)
+        # Links may go in circles.
+        folders[:] = [one for one in folders if not one.startswith(".")] if real not in seen else []
+        seen.add(real)
+        for one in names:
+            if one.endswith(_SUFFIXES) and not one.startswith(".") and one != PROJECT_FILE:
+                yield Path(parent, one)
 
 
 def read_scenarios(files: list[ScenarioFile], problems: list[Problem]) -> list[Scenario]:
@@ -205,18 +245,23 @@ def choose(scenarios: list[Scenario], words: list[str], tags: list[str]) -> list
         UsageError: none is left.
     """
     chosen = [scenario for scenario in scenarios if _is_chosen(scenario, words, tags)]
-    if not chosen:
-        asked = " ".join([*(f"-k {word}" for word in words), *(f"--tag {tag}" for tag in tags)])
-        hint = "" if asked else f"; all are tagged '{INTRUSIVE}' and run only with --tag {INTRUSIVE}"
-        known = sorted({tag for scenario in scenarios for tag in scenario.tags})
-        hint = hint or (f"; the tags are: {', '.join(known)}" if tags else "")
-        raise UsageError(f"no scenario is selected{' by ' + asked if asked else ''}{hint}")
-    return chosen
+    if chosen:
+        return chosen
+    asked = " ".join([*(f"-k {word}" for word in words), *(f"--tag {tag}" for tag in tags)])
+    hint = ""
+    if any(_fits(scenario, words, tags) for scenario in scenarios):
+        hint = f"; what is tagged '{INTRUSIVE}' runs only with --tag {INTRUSIVE}"
+    elif tags:
+        hint = f"; the tags are: {', '.join(sorted({tag for one in scenarios for tag in one.tags})) or 'none'}"
+    raise UsageError(f"no scenario is selected{' by ' + asked if asked else ''}{hint}")
 
 
 def _is_chosen(scenario: Scenario, words: list[str], tags: list[str]) -> bool:
-    if INTRUSIVE in scenario.tags and INTRUSIVE not in tags:
-        return False
+    is_asked_for = INTRUSIVE not in scenario.tags or INTRUSIVE in tags
+    return is_asked_for and _fits(scenario, words, tags)
+
+
+def _fits(scenario: Scenario, words: list[str], tags: list[str]) -> bool:
     if tags and not set(tags) & set(scenario.tags):
         return False
     text = f"{scenario.name} {scenario.source.name}".lower()
@@ -234,6 +279,8 @@ def targets(options: argparse.Namespace, project: Project | None) -> list[Target
         InputError: a URL that is none.
     """
     known = project.targets if project is not None else {}
+    if not any("://" in text for text in options.target):
+        _refuse_tls(options)
     if not options.target:
         if not known:
             raise UsageError("which server? name one: --target smtp://host:25, or write targets: into mailproof.yaml")
@@ -254,6 +301,15 @@ def targets(options: argparse.Namespace, project: Project | None) -> list[Target
     if problems:
         raise InputError(problems)
     return list(found.values())
+
+
+def _refuse_tls(options: argparse.Namespace) -> None:
+    """Refuse options that would do nothing: who gives one must not believe that it did."""
+    if options.ca or options.no_verify:
+        option, key = ("--ca", "ca: FILE") if options.ca else ("--no-verify", "verify: false")
+        raise UsageError(
+            f"{option} is for targets given as a URL; for others write 'tls: {{{key}}}' into mailproof.yaml"
+        )
 
 
 def _with_tls(target: Target, options: argparse.Namespace) -> Target:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import re
 import signal
-import sys
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from runner.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, UsageError
+from runner.cli import debugging
+from runner.cli.demo import roles
+from runner.cli.run import positive
+from runner.cli.streams import show, tell
+from runner.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, UsageError, escape
 
 if TYPE_CHECKING:
     from runner.demo import DemoServer
@@ -18,6 +23,9 @@ HELP = "keep the embedded server up, to write scenarios against"
 DESCRIPTION = """\
 Keeps the embedded server up until Ctrl-C and prints how to reach it, as lines for mailproof.yaml.
 It delivers nothing anywhere. Needs the extra 'demo'."""
+
+# Where `serve` tells to put a password that it has made.
+OWN_SOURCE = "{env: MAILPROOF_PASSWORD}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,12 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", default="", metavar="FILE", help="PEM file of the certificate's key")
     parser.add_argument("--auth-requires-tls", action="store_true", help="offer AUTH only over TLS")
     parser.add_argument(
-        "--size-limit", type=int, default=1_000_000, metavar="BYTES", help="largest message (default 1000000)"
+        "--size-limit", type=positive, default=1_000_000, metavar="BYTES", help="largest message (default 1000000)"
     )
 
 
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text[:9]) <= 65535):
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 0x10000):
         raise argparse.ArgumentTypeError(f"'{text}' is no port: 0 to 65535")
     return int(text)
 
@@ -69,6 +77,7 @@ def perform(options: argparse.Namespace) -> int:
         size_limit=options.size_limit,
     )
     caught: list[int] = []
+    debugging.remember(settings.users.values())
     with DemoServer(settings) as server:
 
         def stop(number: int, _: FrameType | None) -> None:
@@ -77,7 +86,7 @@ def perform(options: argparse.Namespace) -> int:
 
         signal.signal(signal.SIGINT, stop)
         signal.signal(signal.SIGTERM, stop)
-        print(_describe(server, is_own_user=bool(options.users)), flush=True)
+        show(_describe(server, is_own_user=bool(options.users), source=_source(options.users)))
         server.wait()
     return EXIT_TERMINATED if caught[-1:] == [signal.SIGTERM] else EXIT_INTERRUPTED
 
@@ -86,26 +95,50 @@ def _user(text: str) -> tuple[str, str]:
     from runner.language.case import SecretError  # noqa: PLC0415
     from runner.surroundings import SecretStore, parse_secret_source  # noqa: PLC0415
 
-    name, _, source = text.partition("=")
+    name, equals, source = text.partition("=")
+    if not (name and equals):
+        raise UsageError("--user: write it as NAME=env:VARIABLE or NAME=file:PATH")
     store = SecretStore()
     try:
-        password = store.get(parse_secret_source(f"--user {name}", name, source))
+        password = store.get(parse_secret_source(f"--user {name}", source))
     except SecretError as error:
         raise UsageError(f"--user {name}: {error}") from error
     for warning in store.warnings:
-        print(f"mailproof: warning: {warning}", file=sys.stderr)
+        tell(f"mailproof: warning: {escape(warning)}")
     return name, password
 
 
-def _describe(server: DemoServer, *, is_own_user: bool) -> str:
+def _source(users: list[str]) -> str:
+    """Return where the first user's password comes from, as a project file says it."""
+    if not users:
+        return OWN_SOURCE
+    kind, _, value = users[0].partition("=")[2].partition(":")
+    return f"{{{kind}: {_quoted(value if kind == 'env' else str(Path(value).absolute()))}}}"
+
+
+def _describe(server: DemoServer, *, is_own_user: bool, source: str = OWN_SOURCE) -> str:
     """Return how to reach the server, as a project file; a password made on the spot is told, it is nowhere else."""
     lines = [f"# the embedded server is up at {server.url}; Ctrl-C ends it"]
     if not is_own_user:
         lines.append(f"# its password: export MAILPROOF_PASSWORD='{server.password}'")
-    lines += ["targets:", "  demo:", f"    url: {server.url}"]
+    lines += ["targets:", "  demo:", f"    url: {_quoted(server.url)}"]
+    lines.append(f"    tags: [{', '.join(roles(server.settings))}]")
     if server.settings.tls != "none":
-        lines.append(f"    tls: {{ca: {server.ca}}}")
+        lines.append(f"    tls: {{ca: {_quoted(str(server.ca))}}}")
     lines.append("    vars:")
-    lines += [f"      {name}: {value}" for name, value in server.variables.items()]
-    lines.append("    secrets: {password: {env: MAILPROOF_PASSWORD}}")
+    lines += [f"      {name}: {_quoted(value)}" for name, value in server.variables.items()]
+    lines.append(f"    secrets: {{password: {source}}}")
     return "\n".join(lines)
+
+
+# What YAML reads as it stands, also within braces.
+_PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9@._/+:-]*[A-Za-z0-9]")
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a scalar of YAML.
+
+    >>> _quoted("alice@example.com"), _quoted("o'hara # 1")
+    ('alice@example.com', "'o''hara # 1'")
+    """
+    return text if _PLAIN.fullmatch(text) else "'" + text.replace("'", "''") + "'"

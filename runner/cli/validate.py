@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from runner.errors import EXIT_PASSED
+from runner.cli.streams import show
+from runner.errors import EXIT_PASSED, escape
 
 if TYPE_CHECKING:
     from runner.cli.selection import Selection
@@ -30,35 +31,40 @@ def perform(options: argparse.Namespace) -> int:
     from runner.cli.selection import select  # noqa: PLC0415
 
     selected = select(options, needs_target=False)
-    if selected.targets:
-        _check_names(selected)
+    unchecked = _without_values(selected) if selected.targets else selected.scenarios
     count = len(selected.scenarios)
-    print("1 scenario is valid" if count == 1 else f"{count} scenarios are valid")
-    if not selected.targets:
-        _tell_unchecked(selected.scenarios, {*selected.variables, *selected.secrets})
+    lines = ["1 scenario is valid" if count == 1 else f"{count} scenarios are valid"]
+    if names := _names(unchecked, selected):
+        why = "no target of theirs" if selected.targets else "no target"
+        lines.append(f"not checked, since {why} is given: whether these have a value: {', '.join(names)}")
+    show("\n".join(map(escape, lines)))
     return EXIT_PASSED
 
 
-def _check_names(selected: Selection) -> None:
-    """Expand each scenario for each target as a run would; no secret is fetched."""
-    from runner.language.case import Given  # noqa: PLC0415
+def _without_values(selected: Selection) -> list[Scenario]:
+    """Expand each scenario for each target as a run would, fetching no secret; return those that fit none."""
+    from runner.language.case import Case, Given  # noqa: PLC0415
     from runner.scheduler import plan  # noqa: PLC0415
 
     project = selected.project
     environment = dict.fromkeys(project.env if project is not None else (), "")
     given = Given(variables=selected.variables, secrets=selected.secrets, environment=environment)
-    plan(selected.scenarios, selected.targets, project, given)
+    entries = plan(selected.scenarios, selected.targets, project, given)
+    expanded = {entry.scenario.source.name for entry in entries if isinstance(entry.case, Case)}
+    return [scenario for scenario in selected.scenarios if scenario.source.name not in expanded]
 
 
-def _tell_unchecked(scenarios: list[Scenario], given: set[str]) -> None:
+def _names(scenarios: list[Scenario], selected: Selection) -> list[str]:
+    """Return the names whose values would come from elsewhere."""
     from runner.language.reading import BUILT_INS  # noqa: PLC0415
 
-    names = {
+    given = {*BUILT_INS, *selected.variables, *selected.secrets}
+    if selected.project is not None:
+        given |= {*selected.project.variables, *selected.project.secrets}
+    used = {
         placeholder.name
         for scenario in scenarios
         for placeholder in scenario.placeholders
         if placeholder.name not in scenario.variables and placeholder.name not in scenario.captures
     }
-    unchecked = sorted(names - given - set(BUILT_INS))
-    if unchecked:
-        print(f"not checked, since no target is given: whether these have a value: {', '.join(unchecked)}")
+    return sorted(used - given)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from runner.matching.expectation import Alternative, Block, Expectation, Given, Short, Word, code_fits
 
 if TYPE_CHECKING:
-    from runner.language.template import Template
+    from runner.language.template import Placeholder, Template
     from runner.protocol import Machine
 
 
@@ -26,8 +26,8 @@ class AuthState(Enum):
 
 
 def after_expect(state: AuthState, expectation: Expectation | None, machine: type[Machine]) -> AuthState:
-    """Return the state once a reply that was expected has come."""
-    if state is not AuthState.SENT or expectation is None:
+    """Return the state once a reply that was expected has come: a challenge keeps the exchange open."""
+    if state is AuthState.CLOSED or expectation is None:
         return state
     challenges = {
         _is_challenge(one, machine) for one in expectation.alternatives if one not in (Word.CLOSE, Word.SILENCE)
@@ -56,6 +56,6 @@ def is_base64(text: str) -> bool:
     return True
 
 
-def encodes_twice(template: Template) -> bool:
-    """Whether a placeholder of a line that is encoded as a whole carries `| base64` itself."""
-    return any(name == "base64" for part in template.placeholders for name, _ in part.filters)
+def encoded_twice(template: Template) -> Placeholder | None:
+    """Return the placeholder that carries `| base64` itself in a line that is encoded as a whole, if one does."""
+    return next((part for part in template.placeholders if ("base64", 0) in part.filters), None)

@@ -7,6 +7,7 @@ gives, a cycle, a capture that would overwrite an operator's value are problems 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -87,12 +88,14 @@ def expand(
 ) -> Case | Skip | None:
     """Return the case of a scenario with a target, or why it is skipped; None if `problems` has grown."""
     names = _Names(scenario, target, project, given, seed)
-    if reason := _unmet(scenario, target, names):
-        return Skip(reason)
-    names.check()
+    reason = _unmet(scenario, target, names)
+    if not reason:
+        names.check()
     problems += names.problems
     if names.problems:
         return None
+    if reason:
+        return Skip(reason)
     project_timeout = project.timeout if project else None
     project_deadline = project.deadline if project else None
     return Case(
@@ -115,12 +118,19 @@ def _unmet(scenario: Scenario, target: Target, names: _Names) -> str:
     if missing := [tag for tag in requires.target_tag if tag not in target.tags]:
         return f"requires the target's tag '{missing[0]}'"
     if missing := [name for name in requires.variable if not names.is_given(name)]:
-        return f"requires the variable '{missing[0]}'"
+        return f"requires a value for the variable '{missing[0]}'"
     return ""
 
 
+class _ToldError(Exception):
+    """A name has no value, and `problems` says why."""
+
+
 class _Names:
-    """The names of one case and what they stand for, resolved as they are asked for."""
+    """The names of one case and what they stand for, resolved as they are asked for.
+
+    What is wrong with a value is told where that value is written, once, whoever asks for it.
+    """
 
     def __init__(self, scenario: Scenario, target: Target, project: Project | None, given: Given, seed: Seed) -> None:
         self.problems: list[Problem] = []
@@ -129,6 +139,7 @@ class _Names:
         self.case_id = f"{seed.token[:8]}"
         self._scenario = scenario
         self._given = given
+        self._listed = project.env if project else ()
         self.client_name = (project.client_name if project else "") or given.client_name
         self._layers: list[tuple[Mapping[str, SecretRef], Mapping[str, str | Scalar]]] = [
             (given.secrets, given.variables),
@@ -139,6 +150,9 @@ class _Names:
         self._secret_names = {name for secrets, _ in self._layers for name in secrets} | set(scenario.secrets)
         self._built_in = self._built_ins(scenario, target, seed)
         self._open: list[str] = []
+        self._wrong: set[str] = set()
+        #: Who asks for the name that is being resolved.
+        self._place = scenario.requires.span or scenario.span
 
     def _built_ins(self, scenario: Scenario, target: Target, seed: Seed) -> dict[str, str]:
         host = self.client_name or "localhost"
@@ -161,79 +175,99 @@ class _Names:
     # Asking.
 
     def is_given(self, name: str) -> bool:
-        """Whether a name has a value that isn't empty."""
+        """Whether a name has a value that isn't empty; one that can't be had is given, and told."""
         try:
-            return bool(self.lookup(name).text)
-        except (MissingValueError, FilterError):
+            return bool(self._lookup(name).text)
+        except MissingValueError:
             return False
+        except _ToldError:
+            return True
 
     def check(self) -> None:
         """Resolve every name that the scenario uses, and demand the secrets that it names."""
         for name, span in self._scenario.secrets.items():
-            if not self._is_from_outside(name):
-                self._report(span, f"the secret '{name}' is not given", _how_to_give(name))
-        for name in sorted(self._scenario.captures):
+            self._try(Placeholder(name, None, (), span))
+        for name, span in self._scenario.capture_spans.items():
             if self._is_from_outside(name):
-                span = self._scenario.span
-                self._report(span, f"the capture '{name}' would overwrite a name that is given elsewhere")
+                advice = f"a server must not set what --var, --secret or the project file gives as '{name}'"
+                self._tell(span, f"the capture '{name}' would overwrite a name that is given elsewhere", advice)
         for placeholder in self._scenario.placeholders:
-            self._check(placeholder)
-        for name in self._secret_names - set(self.secrets):
+            if not self._comes_later(placeholder.name):
+                self._try(placeholder)
+        for name, template in self._scenario.variables.items():
+            self._try(Placeholder(name, "", (), template.span))
+        for name in sorted(self._secret_names - self.secrets.keys() - self._wrong):
             self._try_secret(name)
 
     def _try_secret(self, name: str) -> None:
         """Learn the value of a secret that no step uses, so that it is masked all the same; it may be missing."""
-        try:
-            self.lookup(name)
-        except (MissingValueError, FilterError):
-            return
+        told = len(self.problems)
+        with suppress(MissingValueError, _ToldError):
+            self._lookup(name)
+        del self.problems[told:]
 
-    def _check(self, placeholder: Placeholder) -> None:
-        name = placeholder.name
-        if name in self._scenario.captures or name in CONNECTION_NAMES or name in self._scenario.secrets:
-            return
-        if name == "client.name" and not self.client_name:
-            return
+    def _try(self, placeholder: Placeholder) -> None:
+        with suppress(_ToldError):
+            self._ask(placeholder)
+
+    def _ask(self, placeholder: Placeholder) -> None:
+        """Resolve what a placeholder stands for; tell at its place if it can't be had."""
+        self._place = placeholder.span
         try:
-            placeholder.value(self.lookup)
+            placeholder.value(self._lookup)
         except MissingValueError as error:
-            self._report(placeholder.span, str(error), self._advice(name))
+            self._tell(placeholder.span, str(error), self._advice(placeholder.name))
+            self._wrong.add(placeholder.name)
+            raise _ToldError from error
         except FilterError as error:
-            self._report(placeholder.span, str(error))
+            self._tell(placeholder.span, str(error))
+            raise _ToldError from error
+
+    def _comes_later(self, name: str) -> bool:
+        """Whether a name has its value only in the conversation."""
+        if name == "client.name":
+            return not self.client_name
+        return name in CONNECTION_NAMES or name in self._scenario.captures
 
     def _is_from_outside(self, name: str) -> bool:
         return any(name in secrets or name in variables for secrets, variables in self._layers)
 
-    def _report(self, span: Span, message: str, advice: str = "") -> None:
+    def _tell(self, span: Span, message: str, advice: str = "") -> None:
         problem = Problem(span, message, advice)
         if problem not in self.problems:
             self.problems.append(problem)
 
     def _advice(self, name: str) -> str:
+        """Return what to do about a name without a value."""
         if name.startswith("env."):
-            return f"name it in the project file (env: [{name[4:]}]) and set it in the environment"
+            variable = name.removeprefix("env.")
+            is_listed = variable in self._listed
+            return "set it in the environment" if is_listed else f"list it in mailproof.yaml: env: [{variable}]"
+        if self._comes_later(name):
+            return "use it in a step: variables are fixed when the case starts"
         known = {*BUILT_INS, *self._scenario.variables, *self._scenario.captures, *self._secret_names}
         for _, variables in self._layers:
             known |= set(variables)
-        near = did_you_mean(name, sorted(known), "")
-        return near if near.startswith("did") else _how_to_give(name)
+        return did_you_mean(name, sorted(known), "") or _how_to_give(name)
 
     # Resolving.
 
-    def lookup(self, name: str) -> Value:
+    def _lookup(self, name: str) -> Value:
         """Return what a name stands for.
 
         Raises:
             MissingValueError: nobody gives it, or not now.
-            FilterError: a filter in a variable can't take its value.
+            _ToldError: what gives it is wrong.
         """
+        if name in self._wrong:
+            raise _ToldError
         if name not in self.values:
-            if name in self._open:
-                ring = " → ".join([*self._open[self._open.index(name) :], name])
-                raise MissingValueError(f"the variables go in a circle: {ring}")
             self._open.append(name)
             try:
                 value = self._resolve(name)
+            except _ToldError:
+                self._wrong.add(name)
+                raise
             finally:
                 self._open.pop()
             if name in self._secret_names:
@@ -248,38 +282,54 @@ class _Names:
                 return self._secret(secrets[name], name)
             if name in variables:
                 return self._variable(variables[name])
-        if name in self._scenario.variables:
+        if name in self._scenario.variables and name not in self._scenario.secrets:
             return self._filled(self._scenario.variables[name])
         if name in self._built_in:
             return Value(self._built_in[name])
-        if name in CONNECTION_NAMES or name in BUILT_INS:
-            raise MissingValueError(f"'${{{name}}}' is known only once connected; use it in a step, not in a variable")
+        if name.startswith("env.") and name.removeprefix("env.") in self._listed:
+            raise MissingValueError(f"the environment variable '{name.removeprefix('env.')}' is not set")
+        if name in self._scenario.captures:
+            raise MissingValueError(f"'${{{name}}}' is captured later")
+        if self._comes_later(name):
+            raise MissingValueError(f"'${{{name}}}' is known only once connected")
+        if name in self._scenario.secrets:
+            self._tell(self._scenario.secrets[name], f"the secret '{name}' is not given", _how_to_give_secret(name))
+            raise _ToldError
         raise MissingValueError(f"unknown placeholder '${{{name}}}'")
 
     def _secret(self, reference: SecretRef, name: str) -> Value:
         try:
             return Value(self._given.secret(reference))
         except SecretError as error:
-            if reference.span is not None:
-                self._report(reference.span, f"the secret '{name}' can't be had: {error}")
-            raise MissingValueError(f"the secret '{name}' can't be had: {error}") from error
+            self._tell(reference.span or self._place, f"the secret '{name}' can't be had: {error}")
+            raise _ToldError from error
 
     def _variable(self, text: str | Scalar) -> Value:
         if isinstance(text, str):
             return Value(text)
-        template = parse_template(text, self.problems)
+        found: list[Problem] = []
+        template = parse_template(text, found)
+        if found:
+            self.problems += found
+            raise _ToldError
         return self._filled(template)
 
     def _filled(self, template: Template) -> Value:
         for placeholder in template.placeholders:
             if placeholder.name in self._open:
-                ring = " → ".join([*self._open[self._open.index(placeholder.name) :], placeholder.name])
-                self._report(placeholder.span, f"the variables go in a circle: {ring}")
-        return template.fill(self.lookup)
+                ring = [*self._open[self._open.index(placeholder.name) :], placeholder.name]
+                self._tell(placeholder.span, f"the variables go in a circle: {' → '.join(ring)}")
+                raise _ToldError
+            self._ask(placeholder)
+        return template.fill(self._lookup)
 
 
 def _how_to_give(name: str) -> str:
     return f"give it by --var {name}=… or --secret {name}=env:NAME, or in mailproof.yaml under vars: or secrets:"
+
+
+def _how_to_give_secret(name: str) -> str:
+    return f"give it by --secret {name}=env:NAME or {name}=file:PATH, or in mailproof.yaml under secrets:"
 
 
 def rfc5322_date(moment: datetime) -> str:

@@ -9,7 +9,7 @@ from runner.errors import InputError, Problem, SourceFile
 from runner.language.loader import Mapping, Node, Scalar, load, read_file
 from runner.language.model import Requires, Scenario
 from runner.language.paths import find_root, resolve_inside
-from runner.language.reading import BUILT_INS, FindFile, Reading, pairs, texts
+from runner.language.reading import FindFile, Reading, items, pairs, texts
 from runner.language.schema import check_scenario
 from runner.language.template import PLAIN_NAME, Template, parse_template
 from runner.language.verbs import StepCompiler
@@ -56,14 +56,15 @@ def _in_order(found: list[Problem]) -> list[Problem]:
 def _compile(source: SourceFile, root: Mapping, find_file: FindFile, problems: list[Problem]) -> Scenario:
     protocol = _text(root.get("protocol")) or DEFAULT_PROTOCOL
     variables = _variables(root.get("vars"), problems)
-    secrets = {item.text: item.span for item in _scalars(root.get("secrets"))}
+    secrets = {item.text: item.span for item in items(root.get("secrets")) if isinstance(item, Scalar)}
     reading = Reading(
         machine=PROTOCOLS.get(protocol, PROTOCOLS[DEFAULT_PROTOCOL]),
         find_file=find_file,
         problems=problems,
         own_names=frozenset({*variables, *secrets}),
     )
-    steps = StepCompiler(reading).steps(root.get("steps"))
+    # What a step may say depends on the protocol; an unknown one the schema check has told.
+    steps = StepCompiler(reading).steps(root.get("steps")) if protocol in PROTOCOLS else ()
     name_key = root.items.get("name")
     return Scenario(
         source=source,
@@ -75,11 +76,11 @@ def _compile(source: SourceFile, root: Mapping, find_file: FindFile, problems: l
         tags=texts(root.get("tags")),
         variables=variables,
         secrets=secrets,
-        requires=_requires(root.get("requires")),
+        requires=_requires(root.get("requires"), reading),
         timeout=reading.duration(root.get("timeout")),
         deadline=reading.duration(root.get("deadline")),
         placeholders=tuple(reading.placeholders),
-        captures=frozenset(reading.captures),
+        capture_spans=reading.captures,
     )
 
 
@@ -87,32 +88,24 @@ def _text(node: Node | None) -> str:
     return node.text if isinstance(node, Scalar) else ""
 
 
-def _scalars(node: Node | None) -> list[Scalar]:
-    items = getattr(node, "items", [])
-    return [item for item in items if isinstance(item, Scalar)] if isinstance(items, list) else []
-
-
 def _variables(node: Node | None, problems: list[Problem]) -> dict[str, Template]:
     """Parse the templates of a mapping of variables."""
     found: dict[str, Template] = {}
     for key, value in pairs(node):
         if not PLAIN_NAME.fullmatch(key.text):
-            problems.append(
-                Problem(key.span, f"'{key.text}' is no name for a variable", "names are letters, digits, '_' and '-'")
-            )
-        elif key.text in BUILT_INS:
-            problems.append(Problem(key.span, f"'{key.text}' is built in", "choose another name"))
+            advice = "names are letters, digits, '_' and '-'"
+            problems.append(Problem(key.span, f"'{key.text}' is no name for a variable", advice))
         elif isinstance(value, Scalar):
             found[key.text] = parse_template(value, problems)
     return found
 
 
-def _requires(node: Node | None) -> Requires:
+def _requires(node: Node | None, reading: Reading) -> Requires:
     if not isinstance(node, Mapping):
         return Requires()
     return Requires(
         capability=tuple(text.upper() for text in texts(node.get("capability"))),
         target_tag=texts(node.get("target_tag")),
-        variable=texts(node.get("var")),
+        variable=tuple(reading.name(item) for item in items(node.get("var"))),
         span=node.span,
     )

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from runner.language.reading import Reading
     from runner.matching.pattern import Pattern
 
-_COMPARISON = re.compile(r"(>=|<=|>|<|=) *(.+)")
+_COMPARISON = re.compile(r"(>=|<=|>|<|=) *([^<>= ].*)")
 #: Keys that judge a reply and so want an expect (or a verb that demands success by itself).
 JUDGING_KEYS = ("for", "has", "lacks", "lines", "capabilities", "within", "capture", "severity")
 
 
 def compile_expectation(
-    reading: Reading, step: Mapping, *, default: str = "", is_connect: bool = False
+    reading: Reading, step: Mapping, *, default: str = "", with_connect_words: bool = False
 ) -> Expectation | None:
     """Return what a step asks of its reply; None if it asks nothing.
 
@@ -47,10 +47,12 @@ def compile_expectation(
         return None
     alternatives: tuple[Alternative, ...] = (Short(default),)
     if node is not None:
-        alternatives = reading.alternatives(node, is_connect=is_connect)
+        alternatives = reading.alternatives(node, with_connect_words=with_connect_words)
+        _note_groups(reading, _texts_of(alternatives), node.span)
     has, lacks = reading.patterns(step.get("has")), reading.patterns(step.get("lacks"))
     captures = _captures(reading, step.get("capture"))
-    _note_groups(reading, (*_texts_of(alternatives), *has), node.span if node is not None else step.span)
+    if has:
+        _note_groups(reading, has, step.items["has"][1].span)
     expectation = Expectation(
         alternatives=alternatives,
         has=has,
@@ -111,7 +113,7 @@ def _silence(reading: Reading, step: Mapping, alternatives: tuple[Alternative, .
     wants, item = Word.SILENCE in alternatives, step.items.get("for")
     if wants and item is None:
         reading.fail(step.items["expect"][1].span, "'silence' for how long?", "add for: 2s")
-    elif item is not None and not wants:
+    elif item is not None and alternatives and not wants:
         reading.fail(item[0].span, "'for' goes with expect: silence", "how long a step may take is 'timeout'")
     return reading.duration(step.get("for"))
 
@@ -126,7 +128,7 @@ def _captures(reading: Reading, node: Node | None) -> tuple[Capture, ...]:
         elif text.startswith("/"):
             if (pattern := reading.pattern(value)) is not None:
                 found.append(Capture(key.text, pattern))
-        elif isinstance(value, Scalar):
+        elif text and isinstance(value, Scalar):
             reading.fail(value.span, f"'{text}' can't be captured", "capture code, status, text or a /regex/")
     return tuple(found)
 
@@ -135,17 +137,27 @@ def _capabilities(reading: Reading, node: Node | None) -> tuple[CapabilityWish, 
     if isinstance(node, Mapping):
         found = [_wish(reading, key, value) for key, value in pairs(node)]
         return tuple(wish for wish in found if wish is not None)
-    return tuple(CapabilityWish(_literal(reading, item).upper()) for item in items(node) if isinstance(item, Scalar))
+    return tuple(CapabilityWish(_capability(reading, item)) for item in items(node) if isinstance(item, Scalar))
+
+
+def _capability(reading: Reading, scalar: Scalar) -> str:
+    """Return a capability's name as the machines keep it."""
+    name, blank, parameters = _literal(reading, scalar).partition(" ")
+    if blank:
+        advice = f"what it must offer stands beside its name: {{{name}: [{', '.join(parameters.split())}]}}"
+        reading.fail(scalar.span, f"'{scalar.text}' is no name of a capability", advice)
+    return name.upper()
 
 
 def _literal(reading: Reading, scalar: Scalar) -> str:
     if "${" in scalar.text:
         reading.fail(scalar.span, "no placeholder can stand in capabilities", "write the name and parameters out")
+        return ""
     return scalar.text
 
 
 def _wish(reading: Reading, key: Scalar, value: Node) -> CapabilityWish | None:
-    name = _literal(reading, key).upper()
+    name = _capability(reading, key)
     if isinstance(value, Sequence):
         return CapabilityWish(name, "at least", _parameters(reading, value))
     if isinstance(value, Mapping):
@@ -166,7 +178,10 @@ def _parameters(reading: Reading, node: Node) -> tuple[str, ...]:
 
 
 def _comparison(reading: Reading, name: str, value: Scalar) -> CapabilityWish | None:
-    match = _COMPARISON.fullmatch(_literal(reading, value))
+    text = _literal(reading, value)
+    if not text:
+        return None  # an empty one the schema check has told
+    match = _COMPARISON.fullmatch(text)
     if match is None:
         advice = (
             "required, absent, [parameters], {exactly: […]}, {lacks: […]} or a size such as '>= 10MB'; "

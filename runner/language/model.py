@@ -162,8 +162,9 @@ class Requires:
 class Scenario:
     """A checked scenario.
 
-    `placeholders` are all that its steps use (not those inside `variables`), in file order;
-    `captures` the names that its replies may set. `timeout` and `deadline` are in seconds, None for the default.
+    `placeholders` are all that its steps use (not those inside `variables`), in file order; `capture_spans` are
+    the names that its replies may set, each with a place. `timeout` and `deadline` are in seconds, None for the
+    default.
     """
 
     source: SourceFile
@@ -179,4 +180,9 @@ class Scenario:
     timeout: float | None = None
     deadline: float | None = None
     placeholders: tuple[Placeholder, ...] = ()
-    captures: frozenset[str] = frozenset()
+    capture_spans: Mapping[str, Span] = field(default_factory=dict)
+
+    @property
+    def captures(self) -> frozenset[str]:
+        """The names that its replies may set."""
+        return frozenset(self.capture_spans)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 PROJECT_FILE = "mailproof.yaml"
 
 
 def find_root(path: Path, otherwise: Path) -> Path:
-    """Return the nearest folder upwards from a scenario that holds the project file, else `otherwise`."""
-    for folder in path.resolve().parents:
+    """Return the nearest folder upwards from a scenario that holds the project file, else `otherwise`.
+
+    A scenario that is a link belongs where the link is: its paths are relative to that folder, too.
+    """
+    for folder in Path(os.path.abspath(path)).parents:  # noqa: PTH100 -- `absolute` leaves `..` in
         if (folder / PROJECT_FILE).is_file():
             return folder
     return otherwise.resolve()
@@ -19,17 +23,24 @@ def resolve_inside(root: Path, base: Path, text: str) -> str:
     """Return the absolute path of a regular file that `text` names, seen from the folder `base`.
 
     Raises:
-        ValueError: it leads out of `root`, is no plain relative path, or is no regular file.
+        ValueError: it leads out of `root`, is no plain relative path, or is no regular file; with what is wrong and
+            what would be right.
     """
-    if text.startswith(("/", "~")) or "${" in text or "://" in text:
-        raise ValueError(f"'{text}' is no relative path; write it relative to this file, without ~, ${{…}} or a scheme")
-    path = (base / text).resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise ValueError(f"'{text}' leads out of the folder {root.name or root}, where a scenario's files must lie")
+    if text.startswith(("/", "~")) or "${" in text or "://" in text or "\0" in text:
+        advice = "a path starts from this file's folder, without ~, ${…} or a scheme"
+        raise ValueError(f"'{text}' is no relative path", advice)
+    # Links are followed first; `Path.resolve` raises where they go in a circle.
+    path, inside = Path(os.path.realpath(base / text)), Path(os.path.realpath(root))
+    if not path.is_relative_to(inside):
+        raise ValueError(
+            f"'{text}' leads out of the folder '{inside.name}'", "a scenario's files lie in that folder or below"
+        )
     try:
         is_file = path.is_file()
     except OSError:
         is_file = False  # a name too long for the system
     if not is_file:
-        raise ValueError(f"there is no file '{text}' here")
+        what = "a folder" if path.is_dir() else "no regular file" if path.exists() else ""
+        advice = "a path starts from this file's folder"
+        raise ValueError(f"'{text}' is {what}" if what else f"there is no file '{text}'", advice)
     return str(path)

@@ -14,14 +14,14 @@ from runner.errors import Problem, Span
 from runner.language.loader import Mapping, Node, Scalar, Sequence
 from runner.language.model import MAIN
 from runner.language.short_form import ShortFormReader
-from runner.language.template import PLAIN_NAME, Placeholder, Template, parse_template
+from runner.language.template import NAME, PLAIN_NAME, Placeholder, Template, parse_template
 from runner.language.values import parse_boolean, parse_count, parse_duration
 from runner.matching.expectation import Alternative
 from runner.matching.pattern import Pattern
 from runner.protocol import Machine
 
 T = TypeVar("T")
-#: Resolves a path that a file names: the absolute path, or ValueError with what is wrong.
+#: Resolves a path that a file names: the absolute path, or ValueError with what is wrong and what would be right.
 FindFile = Callable[[str], str]
 
 BUILT_INS = (
@@ -54,10 +54,9 @@ class Reading:
         """Add a problem."""
         self.problems.append(Problem(span, message, advice))
 
-    @property
-    def short_forms(self) -> ShortFormReader:
-        """The reader of short forms for the scenario's protocol."""
-        return ShortFormReader(self.machine, self.problems)
+    def short_forms(self, span_at: Callable[[int, int], Span]) -> ShortFormReader:
+        """Return the reader of short forms for the scenario's protocol; `span_at` is that of the text to read."""
+        return ShortFormReader(self.machine, self.problems, span_at)
 
     # Scalars.
 
@@ -66,15 +65,31 @@ class Reading:
         return node.text if isinstance(node, Scalar) else ""
 
     def template(self, node: Node | None, *, is_message: bool = False) -> Template | None:
-        """Parse a scalar as a template and note its placeholders; None where nothing is written."""
+        """Parse a scalar as a template and note its placeholders; None where nothing is written, or it is wrong."""
         if not isinstance(node, Scalar) or node.is_empty:
             return None
-        return self.noted(parse_template(node, self.problems, is_message=is_message))
+        before = len(self.problems)
+        template = self.noted(parse_template(node, self.problems, is_message=is_message))
+        return template if len(self.problems) == before else None
 
     def noted(self, template: Template) -> Template:
         """Note the placeholders of a template that a step uses."""
         self.placeholders += template.placeholders
         return template
+
+    def name(self, node: Node | None) -> str:
+        """Read the name of a variable."""
+        name = self.text(node)
+        if node is not None and name and not NAME.fullmatch(name):
+            self.fail(node.span, f"'{name}' is no name of a variable", "write the name alone, without ${ }")
+        return name
+
+    def variable(self, node: Node | None) -> str:
+        """Read the name of a variable that a step asks for, whether it has a value or not."""
+        name = self.name(node)
+        if node is not None and name:
+            self.placeholders.append(Placeholder(name, "", (), node.span))
+        return name
 
     def duration(self, node: Node | None) -> float | None:
         """Read a duration in seconds."""
@@ -94,11 +109,11 @@ class Reading:
         try:
             return parse(node.text)
         except ValueError as error:
-            self.fail(node.span, str(error))
+            self.fail(node.span, *error.args)
             return None
 
     def path(self, node: Node | None) -> str | None:
-        """Resolve a path that the file names."""
+        """Resolve the path of a file that the file names."""
         return self._parsed(node, self.find_file)
 
     def session(self, node: Node | None) -> str:
@@ -113,19 +128,23 @@ class Reading:
     def pattern(self, node: Node | None) -> Pattern | None:
         """Compile a scalar as a pattern."""
         template = self.template(node)
-        return self.short_forms.pattern(template) if template is not None else None
+        if template is None or not isinstance(node, Scalar):
+            return None
+        return self.short_forms(node.span_at).pattern(template)
 
     def patterns(self, node: Node | None) -> tuple[Pattern, ...]:
         """Compile a pattern or a list of them."""
         found = (self.pattern(item) for item in items(node))
         return tuple(pattern for pattern in found if pattern is not None)
 
-    def alternatives(self, node: Node | None, *, is_connect: bool = False) -> tuple[Alternative, ...]:
-        """Read a short form or a list of them."""
+    def alternatives(self, node: Node | None, *, with_connect_words: bool = False) -> tuple[Alternative, ...]:
+        """Read a short form or a list of them; a connection alone can be refused, reset or late."""
         found: list[Alternative] = []
         for item in items(node):
             template = self.template(item)
-            one = self.short_forms.read(template, is_connect=is_connect) if template is not None else None
+            if template is None or not isinstance(item, Scalar):
+                continue
+            one = self.short_forms(item.span_at).read(template, with_connect_words=with_connect_words)
             if one is not None:
                 found.append(one)
         return tuple(found)
@@ -136,10 +155,11 @@ class Reading:
         """Note a name that a reply sets; an operator's own name must not be overwritten by a server."""
         if not PLAIN_NAME.fullmatch(name):
             self.fail(span, f"'{name}' is no name for a capture", "names are letters, digits, '_' and '-'")
-        elif name in self.own_names or name in BUILT_INS:
-            self.fail(
-                span, f"the capture '{name}' would overwrite a name that is given elsewhere", "choose another name"
-            )
+        elif name in self.own_names:
+            advice = "choose another name: a server must not set what this file gives"
+            self.fail(span, f"the capture '{name}' would overwrite '{name}' of this file's vars or secrets", advice)
+        elif name in BUILT_INS:
+            self.fail(span, f"the capture '{name}' would overwrite a built-in name", "choose another name")
         else:
             self.captures.setdefault(name, span)
 

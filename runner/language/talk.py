@@ -6,6 +6,7 @@ message until `C: .`. Each line keeps its place in the file.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,13 +18,20 @@ from runner.language.expecting import expectation_of
 from runner.language.model import Data, Exchange, Send, Step
 from runner.language.template import Template, parse_text
 from runner.language.verbs import StepCompiler, shorten
-from runner.matching.expectation import Block, Short, code_fits
+from runner.matching.expectation import Block, Short, Word, code_fits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runner.language.loader import Scalar
     from runner.matching.expectation import Expectation
 
 _MESSAGE_FOLLOWS = "354"
+# A line of a reply that goes on.
+_GOES_ON = re.compile(r"[0-9]{3}-| *\.\.\. *\Z")
+
+
+_LINES_BEGIN = "a line of a talk begins with 'C: ' or 'S: '; '#' begins a comment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,11 @@ class _Line:
 
 def compile_talk(compiler: StepCompiler, scalar: Scalar, session: str, timeout: float | None) -> tuple[Step, ...]:
     """Compile a dialogue to steps; problems are located at their line."""
-    return tuple(_Talk(compiler, scalar, {"session": session, "timeout": timeout}).steps())
+    before = len(compiler.reading.problems)
+    steps = tuple(_Talk(compiler, scalar, {"session": session, "timeout": timeout}).steps())
+    if not steps and len(compiler.reading.problems) == before:
+        compiler.reading.fail(scalar.span, "a talk without a line", _LINES_BEGIN)
+    return steps
 
 
 def _lines(compiler: StepCompiler, scalar: Scalar) -> Iterator[_Line]:
@@ -43,12 +55,12 @@ def _lines(compiler: StepCompiler, scalar: Scalar) -> Iterator[_Line]:
     for line in scalar.text.split("\n"):
         who, text = line[:2], line[2:]
         if who in ("C:", "S:") and (not text or text[0] == " "):
-            yield _Line(who[0], text[1:], offset + 3)
+            yield _Line(who[0], text[1:], offset + min(3, len(line)))
         elif line.strip(" ") and not line.lstrip(" ").startswith("#"):
             compiler.reading.fail(
                 scalar.span_at(offset, len(line)),
                 f"'{shorten(line)}' is neither a client's nor a server's line",
-                "a line of a talk begins with 'C: ' or 'S: '; '#' begins a comment",
+                _LINES_BEGIN,
             )
         offset += len(line) + 1
 
@@ -76,14 +88,19 @@ class _Talk:
             in_message = self._message_follows(step.expect, previous)
             yield self._compiler.after(step)
 
-    def _template(self, lines: list[_Line], *, is_message: bool = False, end: str = "") -> Template:
-        """Parse what lines say together; an offset leads back to its own line of the file."""
+    def _place(self, lines: list[_Line]) -> Callable[[int, int], Span]:
+        """Return what leads from an offset of what lines say together back to its own line of the file."""
         starts = list(accumulate((len(line.text) + 1 for line in lines), initial=0))
 
         def span_at(at: int, width: int) -> Span:
             number = min(bisect_right(starts, at), len(lines)) - 1
             return self._scalar.span_at(lines[number].offset + at - starts[number], width)
 
+        return span_at
+
+    def _template(self, lines: list[_Line], *, is_message: bool = False, end: str = "") -> Template:
+        """Parse what lines say together."""
+        span_at = self._place(lines)
         place = span_at(0, max(1, len(lines[0].text)))
         text = "\n".join(line.text for line in lines) + end
         template = parse_text(text, span_at, place, self._compiler.reading.problems, is_message=is_message)
@@ -111,16 +128,20 @@ class _Talk:
             line = self._lines[self._at]
             taken.append(line)
             self._at += 1
-            if not (line.text[3:4] == "-" or line.text.strip(" ") == "..."):
+            if not _GOES_ON.match(line.text):
                 break
         if not taken:
             return None
-        is_block = len(taken) > 1 or taken[0].text[3:4] == "-"
+        reading, before = self._compiler.reading, len(self._compiler.reading.problems)
+        is_block = len(taken) > 1 or _GOES_ON.match(taken[0].text) is not None
         template = self._template(taken, end="\n" if is_block else "")
-        alternative = self._compiler.reading.short_forms.read(template)
-        if alternative is None:
+        if len(reading.problems) > before:
             return None
-        return expectation_of(self._compiler.reading, alternative, template.span)
+        alternative = reading.short_forms(self._place(taken)).read(template)
+        if alternative is Word.SILENCE:
+            advice = "write it as a step of its own: expect: silence, with for: 2s"
+            reading.fail(template.span, "'silence' for how long? a talk can't say", advice)
+        return expectation_of(reading, alternative, template.span) if alternative is not None else None
 
     def _message(self) -> Data:
         first = self._lines[self._at]

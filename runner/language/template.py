@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from runner.errors import Problem, Span
 from runner.language.filters import FILTERS, FilterError
@@ -220,7 +219,7 @@ def _broken(text: str, at: int, span_at: Callable[[int, int], Span]) -> Problem:
     end = text.find("}", at) + 1
     written = text[at:end]
     if not written or len(written) > _QUOTED_WIDTH or "\n" in written:
-        return Problem(span_at(at, 2), "'${' without its '}'", "a literal '${' is written '$${'")
+        return Problem(span_at(at, 2), "'${' without its '}'", "write ${name}; a literal '${' is written '$${'")
     return Problem(
         span_at(at, len(written)),
         f"'{written}' is no placeholder",
@@ -258,6 +257,8 @@ def _unknown_filter(word: str, place: Span) -> Problem:
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
     """Return advice for a misspelt word: the nearest known one, else all of them."""
+    from difflib import get_close_matches  # noqa: PLC0415 -- few runs need it
+
     names = list(known)
     near = get_close_matches(word, names, n=1, cutoff=0.6)
     if near:

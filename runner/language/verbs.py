@@ -44,6 +44,8 @@ class StepCompiler:
 
     reading: Reading
     auth: AuthState = AuthState.CLOSED
+    #: In a pipeline every line leaves before any reply is read.
+    in_pipeline: bool = False
 
     def steps(self, node: Node | None) -> tuple[Step, ...]:
         """Compile a list of steps; what is wrong in one does not hide the others."""
@@ -55,7 +57,16 @@ class StepCompiler:
         verbs = [name for name in VERBS if name in node.items]
         if len(verbs) > 1 or not (verbs or "expect" in node.items):
             return None
-        return (VERBS[verbs[0]] if verbs else expect_alone)(self, node)
+        before = self.auth
+        step = (VERBS[verbs[0]] if verbs else _expect_alone)(self, node)
+        if node.get("when") is not None and "steps" not in verbs:
+            self._may_be_skipped(before)
+        return step
+
+    def _may_be_skipped(self, before: AuthState) -> None:
+        """Join what is known after a step with what was known before it, where the server decides if it runs."""
+        if self.auth is not before:
+            self.auth = AuthState.UNKNOWN
 
     def common(self, node: Mapping, label: str) -> dict[str, Any]:
         """Return what every step may have, as keyword arguments of the model's classes."""
@@ -79,9 +90,9 @@ class StepCompiler:
         return When(
             span=node.span,
             capability=reading.text(node.get("capability")).upper(),
-            reply=reading.alternatives(node.get("reply")),
+            reply=reading.alternatives(node.get("reply"), with_connect_words=True),
             tls=reading.boolean(node.get("tls")),
-            variable=reading.text(node.get("var")),
+            variable=reading.variable(node.get("var")),
             matches=reading.pattern(node.get("is")),
             negated=self.condition(node.get("not")),
         )
@@ -100,16 +111,22 @@ class StepCompiler:
 
     def after(self, step: Exchange) -> Exchange:
         """Follow the AUTH exchange over the reply that a step reads."""
-        self.auth = auth_state.after_expect(self.auth, step.expect, self.reading.machine)
+        if not self.in_pipeline:
+            self.auth = auth_state.after_expect(self.auth, step.expect, self.reading.machine)
         return step
 
     def send(self, line: Template, **given: Any) -> Send:
         """Make a client line: split off an AUTH line's response, and check a response as far as it is certain."""
         encode = given.get("encode", "auto")
         response = None
+        if any(char in line.flat for char in "\r\n\0"):
+            advice = "one 'send' is one line; for a message there is 'data'"
+            self.reading.fail(line.span, "a client line holds no CR, LF or NUL", advice)
         if match := self.reading.machine.auth_command.match(line.flat):
             head, tail = line.split(match.end())
-            if tail.flat and (encode == "base64" or (encode == "auto" and not tail.is_literal)):
+            if not tail.flat and encode == "base64":
+                self.reading.fail(line.span, "no response follows the mechanism", "there is nothing to encode here")
+            elif tail.flat and (encode == "base64" or (encode == "auto" and not tail.is_literal)):
                 line, response = head, _with_nul(tail)
                 self._check_encoded(tail)
             elif tail.flat and encode == "auto":
@@ -122,8 +139,9 @@ class StepCompiler:
         elif self.auth is AuthState.SENT and encode == "auto" and not line.is_literal:
             self.reading.fail(
                 line.span,
-                "a line after AUTH, and the reply that decides how it is read is not expected before it",
-                "expect: 334 before this line, or say encode: base64 or encode: none",
+                "a line after AUTH, but the reply that says how the server reads it is not expected before it",
+                f"expect: {self.reading.machine.challenge_code} before this line, "
+                "or say encode: base64 (a response) or encode: none",
             )
             self.auth = AuthState.UNKNOWN
         is_ready = response is None and line.is_literal and encode != "base64"
@@ -134,14 +152,14 @@ class StepCompiler:
         if not auth_state.is_base64(line.flat):
             self.reading.fail(
                 line.span,
-                f"'{shorten(line.flat)}' answers a challenge and is not base64",
-                "add encode: base64 to have it encoded, or use a placeholder, which is encoded by itself",
+                f"'{shorten(line.flat)}' is a response in an AUTH exchange, and not base64",
+                "add encode: base64 to have it encoded, or encode: none to send it as it stands",
             )
 
     def _check_encoded(self, line: Template) -> None:
-        if auth_state.encodes_twice(line):
+        if twice := auth_state.encoded_twice(line):
             self.reading.fail(
-                line.span,
+                twice.span,
                 "this line is base64-encoded as a whole, and '| base64' would encode it twice",
                 "leave out '| base64', or add encode: none",
             )
@@ -149,7 +167,7 @@ class StepCompiler:
 
 def shorten(text: str) -> str:
     """Return a text fit for a label: one line, cut where it is long."""
-    line = " ".join(text.split("\n", 1)[0].split(" "))
+    line = text.partition("\n")[0]
     return line if len(line) <= LABEL_WIDTH else line[: LABEL_WIDTH - 1] + "…"
 
 
@@ -162,7 +180,7 @@ def _with_nul(response: Template) -> Template:
 Verb = Callable[[StepCompiler, Mapping], Step | None]
 
 
-def expect_alone(compiler: StepCompiler, node: Mapping) -> Step | None:
+def _expect_alone(compiler: StepCompiler, node: Mapping) -> Step | None:
     """`expect`: the next reply that is owed."""
     expectation = compile_expectation(compiler.reading, node)
     label = f"expect {expectation}" if expectation is not None else "expect"
@@ -175,50 +193,46 @@ def _connect(compiler: StepCompiler, node: Mapping) -> Step | None:
     inner = options if isinstance(options, Mapping) else None
     return Connect(
         **compiler.common(node, "connect"),
-        expect=compile_expectation(compiler.reading, node, is_connect=True),
+        expect=compile_expectation(compiler.reading, node, with_connect_words=True),
         tls=compiler.tls(inner.get("tls") if inner else None),
         source_address=compiler.reading.template(inner.get("source_address") if inner else None),
     )
 
 
 def _send(compiler: StepCompiler, node: Mapping) -> Step | None:
-    line = compiler.reading.template(node.get("send"))
-    if line is None:
-        return None
-    if any(char in line.flat for char in "\r\n\0"):
-        compiler.reading.fail(
-            line.span, "a client line holds no CR, LF or NUL", "one 'send' is one line; for a message there is 'data'"
-        )
-        return None
-    step = compiler.send(
-        line,
+    reading = compiler.reading
+    line = reading.template(node.get("send"))
+    given = {
         **compiler.common(node, f"send {line}"),
-        eol=EOLS.get(compiler.reading.text(node.get("eol")) or "crlf", b"\r\n"),
-        encode=cast(Literal["auto", "none", "base64"], compiler.reading.text(node.get("encode")) or "auto"),
-        replies=compiler.reading.count(node.get("replies")),
-        expect=compile_expectation(compiler.reading, node),
-    )
-    return compiler.after(step)
+        "eol": EOLS.get(reading.text(node.get("eol")) or "crlf", b"\r\n"),
+        "encode": reading.text(node.get("encode")) or "auto",
+        "replies": reading.count(node.get("replies")),
+        "expect": compile_expectation(reading, node),
+    }
+    if line is None:
+        compiler.auth = AuthState.UNKNOWN
+        return None
+    return compiler.after(compiler.send(line, **given))
 
 
 def _data(compiler: StepCompiler, node: Mapping) -> Step | None:
     message = compiler.reading.template(node.get("data"), is_message=True)
-    if message is None:
-        return None
-    expectation = compile_expectation(compiler.reading, node)
-    return Data(**compiler.common(node, "data"), message=message, expect=expectation)
+    common, expectation = compiler.common(node, "data"), compile_expectation(compiler.reading, node)
+    return Data(**common, message=message, expect=expectation) if message is not None else None
 
 
 def _auth(compiler: StepCompiler, node: Mapping) -> Step | None:
     value, reading = node.get("auth"), compiler.reading
     inner = value if isinstance(value, Mapping) else None
     mechanism = reading.template(inner.get("mechanism") if inner else value)
+    compiler.auth = AuthState.CLOSED
+    common = compiler.common(node, f"auth {mechanism}")
+    expectation = compile_expectation(reading, node, default=reading.machine.authenticated_code)
     if mechanism is None:
         return None
-    compiler.auth = AuthState.CLOSED
     return Auth(
-        **compiler.common(node, f"auth {mechanism}"),
-        expect=compile_expectation(reading, node, default=reading.machine.authenticated_code),
+        **common,
+        expect=expectation,
         mechanism=mechanism,
         initial=reading.boolean(inner.get("initial") if inner else None) is not False,
         parts=_auth_parts(reading, mechanism, inner),
@@ -277,18 +291,34 @@ def _wait(compiler: StepCompiler, node: Mapping) -> Step | None:
 
 
 def _pipeline(compiler: StepCompiler, node: Mapping) -> Step | None:
+    common = compiler.common(node, "pipeline")
+    before = compiler.auth
     inner: list[Exchange] = []
+    compiler.in_pipeline = True
     for item in items(node.get("pipeline")):
-        step = compiler.step(item) if isinstance(item, Mapping) else None
-        if isinstance(step, Send) or type(step) is Exchange:
-            if step.when is not None:
-                compiler.reading.fail(step.when.span, "'when' can't stand inside a pipeline", "put it on the pipeline")
+        step = _pipelined(compiler, item) if isinstance(item, Mapping) else None
+        if step is not None:
             inner.append(step)
-        elif step is not None:
-            compiler.reading.fail(
-                step.span, f"'{step.label}' can't be in a pipeline", "a pipeline holds send and expect"
-            )
-    return Pipeline(**compiler.common(node, "pipeline"), steps=tuple(inner))
+    compiler.in_pipeline = False
+    if compiler.auth is not before:
+        # Which reply answers the AUTH line is known where it is the last of the pipeline.
+        last = inner[-1] if inner else None
+        is_last = isinstance(last, Send) and compiler.reading.machine.auth_command.match(last.line.flat) is not None
+        compiler.auth = AuthState.SENT if is_last else AuthState.UNKNOWN
+        if is_last and last is not None:
+            compiler.after(last)
+    return Pipeline(**common, steps=tuple(inner))
+
+
+def _pipelined(compiler: StepCompiler, node: Mapping) -> Exchange | None:
+    for verb in VERBS:
+        if verb in node.items and verb != "send":
+            span, advice = node.items[verb][0].span, "a pipeline holds send and expect"
+            compiler.reading.fail(span, f"'{verb}' can't be in a pipeline", advice)
+            return None
+    if (when := node.items.get("when")) is not None:
+        compiler.reading.fail(when[0].span, "'when' can't stand inside a pipeline", "put it on the pipeline")
+    return cast("Exchange | None", compiler.step(node))
 
 
 def _group(compiler: StepCompiler, node: Mapping) -> Step | None:
@@ -310,10 +340,9 @@ def _group(compiler: StepCompiler, node: Mapping) -> Step | None:
 def _talk(compiler: StepCompiler, node: Mapping) -> Step | None:
     from runner.language.talk import compile_talk  # noqa: PLC0415 -- talk builds on this module
 
-    value = node.get("talk")
-    if not isinstance(value, Scalar):
+    value, common = node.get("talk"), compiler.common(node, "talk")
+    if not isinstance(value, Scalar) or value.is_empty:
         return None
-    common = compiler.common(node, "talk")
     return Group(**common, steps=compile_talk(compiler, value, common["session"], common["timeout"]))
 
 

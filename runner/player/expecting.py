@@ -117,7 +117,7 @@ def name_of(owed: Owed) -> str:
 
 def pending_text(player: Player, link: Link) -> str:
     """Return the end of what came of a reply that is not whole, redacted before it is cut."""
-    text = player.redactor.mask(decode(link.pending)).rstrip("\r\n")
+    text = player.redactor.mask(decode(link.pending)).replace("\r\n", "\n").rstrip("\n")
     return text if len(text) <= SHOWN else f"…{text[-SHOWN:]}"
 
 
@@ -140,8 +140,8 @@ def settle(player: Player, link: Link, wanted: Expectation, got: Reply | Word) -
 def _settle_word(player: Player, link: Link, wanted: Expectation, got: Word) -> None:
     is_torn = got is Word.CLOSE and (bool(link.pending) or not _hung_up(link))
     if wanted.wants(got) and not is_torn:
-        if got is Word.CLOSE:
-            link.machine.owed.clear()  # the end is what came in their place
+        if link.is_closed:
+            link.machine.owed.clear()  # the end is what came in place of the replies
         return
     actual = _ending_text(player, link) if got is Word.CLOSE else got.value
     player.findings.differ("reply", str(wanted), actual, is_warning=wanted.is_warning)

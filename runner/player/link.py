@@ -129,6 +129,12 @@ class Link:
         return self.is_open and not self.is_closed
 
     @property
+    def awaits_greeting(self) -> bool:
+        """Whether no step has read the greeting yet."""
+        first = self.events[0][0].owed if self.events else next(iter(self.machine.owed), None)
+        return first is not None and first.to == "greeting"
+
+    @property
     def answers_challenge(self) -> bool:
         """Whether what is sent now answers a challenge that a step has read."""
         return self.machine.challenge is not None and not self.events

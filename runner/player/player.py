@@ -347,6 +347,7 @@ class Player:
             place=Place(scenario.source.name, scenario.span.line, scenario.span.column),
             case_id=case.id,
             elapsed=self._elapsed,
+            started=self._started,
             endpoint=case.target.url,
             tls=tls.version if tls is not None else "",
             description=mask(scenario.description),

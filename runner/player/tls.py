@@ -38,7 +38,7 @@ def handshake(player: Player, step: Handshake) -> Steps:
     """Make the handshake alone; before a greeting (implicit TLS by hand) that is what stays owed."""
     link = yield from begun(player, step)
     require_clear(player, link, step)
-    if link.machine.greeted:
+    if not link.awaits_greeting:
         _require_settled(player, link, "the TLS handshake")
     yield from _secure(player, link, step.options)
 
@@ -76,9 +76,8 @@ def _secure(player: Player, link: Link, options: TlsOptions) -> Steps:
 
 
 def _injected(player: Player, link: Link, text: str) -> StepEnded:
-    is_greeted = link.machine.greeted
     drop(player, link, "reset")
-    if not is_greeted:
+    if link.awaits_greeting:
         return failed(f"the server speaks clear text where the TLS handshake was due: {text}")
     return failed(f"response injection: clear text before the TLS handshake (RFC 3207 section 6): {text}")
 

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from runner.report.excerpt import render_transcripts
-from runner.report.layout import Colour, hang, plain
+from runner.report.layout import Colour, counted, ends, hang, plain
 from runner.results import Outcome
 
 if TYPE_CHECKING:
@@ -30,25 +30,16 @@ COLOURS = {
 FIRST_LINES = 8
 LAST_LINES = 4
 # Prose may be longer than a line on the wire.
-PROSE_LIMIT = 1000
-# So many differences of a step, and so many lines on all steps of a case: then nobody reads on.
+PROSE_LIMIT = 500
+# So many differences of a step, and so many lines of them; after so many lines no further step is shown.
 MOST_DIFFERENCES = 12
 MOST_WARNINGS = 12
-MOST_LINES = 160
+MOST_LINES = 120
 # Where the texts begin that are to be compared.
 MARGIN = 12
 
 # Of these parts the texts themselves tell which part it is.
 _PLAIN_PARTS = ("code", "reply", "time")
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    >>> counted(1, "warning"), counted(2, "step")
-    ('1 warning', '2 steps')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def render_details(case: CaseResult, style: Style) -> list[str]:
@@ -130,8 +121,8 @@ def _is_told_by_differences(step: StepResult) -> bool:
 
 
 def _first_line(text: str) -> str:
-    line, _, rest = text.partition("\n")
-    return f"{line} …" if rest else line
+    end = text.find("\n")
+    return text if end < 0 else f"{text[:end]} …"
 
 
 def _differences(differences: tuple[Difference, ...], style: Style) -> list[str]:
@@ -146,6 +137,8 @@ def _differences(differences: tuple[Difference, ...], style: Style) -> list[str]
             if one.part not in _PLAIN_PARTS and not one.expected.startswith(one.part):
                 lines += _prose("differs", one.part, style)
             lines += _prose("hint", one.hint, style)
+    if len(lines) > MOST_LINES:
+        lines[MOST_LINES:] = [f"  …         {counted(len(lines) - MOST_LINES, 'line')} left out"]
     if len(differences) > MOST_DIFFERENCES:
         lines.append(f"  …         {counted(len(differences) - MOST_DIFFERENCES, 'more difference')}")
     return lines
@@ -153,7 +146,7 @@ def _differences(differences: tuple[Difference, ...], style: Style) -> list[str]
 
 def _text(label: str, text: str, colour: Colour, style: Style) -> list[str]:
     """Return a text that is compared: line by line as it is, its beginning and its end if it is long."""
-    first, gap, last = _ends(text.split("\n"))
+    first, gap, last = ends(text, FIRST_LINES, LAST_LINES)
     lines = [row for line in first for row in _exact(line, style)]
     if gap:
         lines += [
@@ -164,26 +157,18 @@ def _text(label: str, text: str, colour: Colour, style: Style) -> list[str]:
     return [style.paint(line, colour) for line in lines]
 
 
-def _ends(lines: list[str]) -> tuple[list[str], int, list[str]]:
-    if len(lines) <= FIRST_LINES + LAST_LINES + 1:
-        return lines, 0, []
-    return lines[:FIRST_LINES], len(lines) - FIRST_LINES - LAST_LINES, lines[-LAST_LINES:]
-
-
 def _exact(line: str, style: Style) -> list[str]:
     return hang(" " * MARGIN, plain(line) or "''", style, indent=MARGIN + 2)
 
 
 def _prose(label: str, text: str, style: Style) -> list[str]:
     """Return an explanation with its label; nothing if there is none."""
-    lines = [line for line in text.split("\n") if line.strip()]
-    first, gap, last = _ends(lines)
+    first, gap, last = ends(text.rstrip("\n"), FIRST_LINES, LAST_LINES)
     shown = [*first, f"… {counted(gap, 'line')} left out", *last] if gap else first
-    labels = [_label(label), *[" " * MARGIN] * len(shown)]
+    written = [line.rstrip() for line in shown if line.strip()]
+    heads = [_label(label), *[" " * MARGIN] * len(written)]
     return [
-        row
-        for head, line in zip(labels, shown, strict=False)
-        for row in hang(head, plain(line.rstrip(), PROSE_LIMIT), style)
+        row for head, line in zip(heads, written, strict=False) for row in hang(head, plain(line, PROSE_LIMIT), style)
     ]
 
 

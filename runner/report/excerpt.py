@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.report.layout import LINE_LIMIT, cut, hang, pad, plain, width
+from runner.report.layout import LINE_LIMIT, cut, ends, hang, pad, plain, width
+from runner.transcript import FIRST_LINES, LAST_LINES
 
 if TYPE_CHECKING:
     from runner.report.layout import Style
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from runner.transcript import Line
 
 # The end of a conversation that still fits on a screen together with what it is shown for.
-LAST_LINES = 12
-# Of so many failed steps (the first ones) the lines that led to the failure are shown, too.
+END_LINES = 12
+# Of so many failed steps (the first ones) the lines that led to the failure are marked, and shown in any case.
 MOST_STEPS = 3
 STEP_LINES = 4
 # A session's name is to tell lines apart, not to take their room.
@@ -42,7 +43,7 @@ def render_transcripts(case: CaseResult, style: Style, *, is_whole: bool) -> lis
     if not entries:
         return []
     failed = [step for step in case.steps if step.outcome.is_failure] if case.started is not None else []
-    marked = {place for step in failed for place in _answers(entries, step)}
+    marked = {place for step in failed[:MOST_STEPS] for place in _answers(entries, step)}
     kept = range(len(entries)) if is_whole else _kept(entries, failed)
     names = {entry.session for entry in entries}
     longest = min(max(width(plain(name)) for name in names), NAME_WIDTH) if len(names) > 1 else 0
@@ -77,7 +78,7 @@ def _title(shown: int, whole: int) -> str:
 
 def _kept(entries: list[_Entry], failed: list[StepResult]) -> list[int]:
     """Return the last lines, and those that led to the first failures."""
-    kept = set(range(max(len(entries) - LAST_LINES, 0), len(entries)))
+    kept = set(range(max(len(entries) - END_LINES, 0), len(entries)))
     for step in failed[:MOST_STEPS]:
         end = _end(entries, step)
         kept.update(range(max(end - STEP_LINES, 0), end))
@@ -91,7 +92,10 @@ def _end(entries: list[_Entry], step: StepResult) -> int:
 
 def _answers(entries: list[_Entry], step: StepResult) -> Iterable[int]:
     """Iterate over the lines that came as the step ended and are in what differs (others may share their moment)."""
-    wanted = {_as_last(plain(text)) for one in step.differences for text in one.actual.split("\n")}
+    wanted: set[str] = set()
+    for actual in {one.actual for one in step.differences}:
+        first, _, last = ends(actual, FIRST_LINES, LAST_LINES)
+        wanted.update(_as_last(plain(text)) for text in (*first, *last))
     moment = step.started + step.elapsed
     place = _end(entries, step) - 1
     while place >= 0 and _at(entries[place]) >= moment - ROUNDING:

@@ -49,6 +49,15 @@ class Style:
         return f"\x1b[{colour.value}m{text}\x1b[0m"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "warning"), counted(2, "step")
+    ('1 warning', '2 steps')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def width(text: str) -> int:
     """Return how many columns a terminal gives a text (UAX 11; combining marks take none).
 
@@ -74,8 +83,8 @@ def plain(line: str, limit: int = LINE_LIMIT) -> str:
     """
     kept = _kept(line, limit)
     shown = escape(line[:kept])
-    if kept < len(line):
-        return f"{shown}… {len(line) - kept} characters left out"
+    if left_out := len(line) - kept:
+        return f"{shown}… {counted(left_out, 'character')} left out"
     bare = shown.rstrip(" ")
     return bare + "\\x20" * (len(shown) - len(bare))
 
@@ -88,6 +97,18 @@ def _kept(line: str, limit: int) -> int:
         if room < 0:
             return place
     return len(line)
+
+
+def ends(text: str, first: int, last: int) -> tuple[list[str], int, list[str]]:
+    r"""Return the first lines of a text, how many are left out, and the last ones; never one alone is left out.
+
+    >>> ends("a\nb\nc\nd\ne", 2, 1), ends("a\nb", 2, 1)
+    ((['a', 'b'], 2, ['e']), (['a', 'b'], 0, []))
+    """
+    count = text.count("\n") + 1
+    if count <= first + last + 1:
+        return text.split("\n"), 0, []
+    return text.split("\n", first)[:first], count - first - last, text.rsplit("\n", last)[-last:]
 
 
 def cut(text: str, columns: int) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.report.details import COLOURS, counted, render_details
-from runner.report.layout import cut, pad, plain, width, wrap
+from runner.report.details import COLOURS, render_details
+from runner.report.layout import counted, cut, pad, plain, width, wrap
 from runner.results import Outcome
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """What the tests of the protocol machines share: feeding bytes, in whatever pieces, and reading the queue."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 from runner.protocol import Limits, Machine, Malformed, Reply, Smtp
 
@@ -19,7 +20,7 @@ def machine(limits: Limits = LIMITS, *, lenient: bool = False, kind: type[Machin
 def cut(data: bytes, *places: int) -> list[bytes]:
     """Return the data cut at these places."""
     edges = [0, *sorted(places), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(edges)]
 
 
 def bytewise(data: bytes) -> list[bytes]:

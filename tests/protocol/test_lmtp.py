@@ -163,6 +163,14 @@ def test_a_last_chunk_that_is_refused_early():
     assert owed(made) == ["message for c@x", "NOOP"]
 
 
+def test_a_last_chunk_of_three_recipients_is_answered_in_order():
+    """The order of the RCPTs is that of the replies, counted late or not."""
+    made = machine()
+    made.sent(ENVELOPE + b"BDAT 1 LAST\r\nx")
+    events = read(made, b"250 ok\r\n250 a\r\n250 b\r\n250 c\r\n250 a\r\n250 b\r\n250 c\r\n")
+    assert [str(event.owed) for event in events][4:] == ["message for a@x", "message for b@x", "message for c@x"]
+
+
 def test_lhlo_shows_capabilities():
     """As EHLO does in SMTP."""
     made = machine()

@@ -272,6 +272,29 @@ def test_a_tls_handshake_makes_all_forgotten():
     assert str(reply_to(made, b"250 mx\r\n").owed) == "EHLO"
 
 
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        pytest.param(b"DATA\r\n", GO, id="a message"),
+        pytest.param(b"DATA\r\nx\r\n", b"", id="lines behind DATA"),
+        pytest.param(b"BDAT 5\r\nab", b"", id="a chunk"),
+        pytest.param(b"AUTH LOGIN\r\n", b"334 YQ==\r\n", id="an exchange"),
+        pytest.param(b"NO", b"", id="half a line"),
+    ],
+)
+def test_after_a_handshake_a_command_is_a_command(said, heard):
+    """Whatever was open in clear text is not any more."""
+    made = machine()
+    made.sent(said)
+    read(made, heard)
+    made.owed.clear()
+    made.secured()
+    made.sent(b"AUTH LOGIN\r\n")
+    assert owed(made) == ["AUTH"]
+    reply_to(made, b"504 no\r\n")
+    assert (owed(made), made.may_say_goodbye) == ([], True)
+
+
 def test_a_handshake_before_the_greeting_leaves_it_owed():
     """With TLS from the start the greeting comes after it."""
     made = Smtp(Limits())
@@ -326,8 +349,10 @@ def test_the_authors_word_for_what_is_owed():
     made.owed.pop()
     made.owe(2)
     assert owed(made) == ["NOOP", "a client line", "a client line"]
-    made.sent(b"RSET\r\n")
-    assert owed(made)[3:] == ["RSET"]
+    made.sent(b"RSET\r\nAUTH LOGIN\r\n")
+    assert owed(made)[3:] == ["RSET", "AUTH"]
+    read(made, b"250 noop\r\n500 data\r\n500 x\r\n250 rset\r\n504 auth\r\n")
+    assert owed(made) == []
 
 
 def test_the_authors_word_does_not_decide_what_data_does():

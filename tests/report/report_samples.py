@@ -133,7 +133,7 @@ NOTED = CaseResult(
 )
 
 SKIPPED = CaseResult(
-    scenario="郵便サーバーの試験（とても長い名前の試験です）",
+    scenario="郵便サーバーの試験、とても長い名前の試験です",
     target="mx",
     outcome=Outcome.SKIPPED,
     reason="requires the capability SMTPUTF8, which the server does not offer",

@@ -1,0 +1,126 @@
+"""What is told of one case."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from report_samples import BEGUN, CONVERSATION, DELIVERED, NOT_BEGUN, NOTED, OWED, RELAYED, SKIPPED, place, transcript
+
+from runner.report import Style
+from runner.report.details import render_details
+from runner.results import CaseResult, Difference, Outcome, StepResult
+
+
+def details(case, **style):
+    return "\n".join(render_details(case, Style(**style)))
+
+
+def one_step(*differences, reason="", outcome=Outcome.FAILED):
+    step = StepResult("EHLO", place(3), outcome, reason=reason, differences=differences)
+    return CaseResult("a", "mx", outcome, f"EHLO: {reason}", steps=(step,))
+
+
+def test_nothing_is_said_of_what_passed_or_was_never_played():
+    """The table has said it; only `verbose` shows a transcript."""
+    assert [[], [], []] == [render_details(case, Style()) for case in (DELIVERED, SKIPPED, NOT_BEGUN)]
+
+
+def test_verbose_shows_the_whole_transcript_of_a_case_that_passed():
+    """All lines are there, also those that a failure would not show."""
+    case = replace(DELIVERED, transcripts=(transcript(*CONVERSATION),))
+    assert "transcript\n     0.000  *: connected" in details(case, verbosity="verbose")
+
+
+def test_a_reason_that_the_differences_tell_is_not_repeated():
+    """Expected above actual says the same and better."""
+    told = details(one_step(Difference("code", "550", "250 Ok"), reason="expected 550, got 250 Ok"))
+    assert "  expected  550\n  got       250 Ok\n" in told
+    assert "reason" not in told
+
+
+def test_a_reason_that_says_more_than_the_differences_is_shown():
+    """Of a reply that never came whole, what was waited for is as good to know as what came."""
+    told = details(one_step(Difference("time", "550", "nothing"), reason="no whole reply within 30 s"))
+    assert "  reason    no whole reply within 30 s\n  expected  550\n  got       nothing\n" in told
+
+
+def test_a_case_that_failed_after_its_last_step_says_so_itself():
+    """The place is the scenario's, for no step is to blame."""
+    assert "scenarios/counted.yaml:1:1: after the last step: a reply is still owed, to MAIL\n    FROM\n" in details(
+        OWED
+    )
+
+
+def test_what_came_is_shown_once_for_all_that_it_is_compared_with():
+    """Two patterns that a long reply lacks do not show it twice."""
+    told = details(one_step(Difference("has", "has *A*", "250-x\n250 y"), Difference("has", "has *B*", "250-x\n250 y")))
+    assert "  expected  has *A*\n  expected  has *B*\n  got       250-x\n            250 y\n" in told
+
+
+def test_blanks_at_the_end_of_a_line_can_be_seen():
+    """Else `250 Ok` and `250 Ok ` would differ in nothing that meets the eye."""
+    assert "  got       250 Ok\\x20\n" in details(one_step(Difference("text", "250 Ok", "250 Ok ")))
+
+
+def test_an_empty_text_can_be_seen():
+    """Nothing is shown as a pair of quotes."""
+    assert "  got       ''\n" in details(one_step(Difference("text", "250 Ok", "")))
+
+
+def test_a_long_text_shows_its_beginning_and_its_end():
+    """Of 100 lines 8 and 4, and how many are missing."""
+    told = details(one_step(Difference("lines", "...", "\n".join(f"250-{number}" for number in range(100)))))
+    assert "            250-7\n  …         88 lines left out\n            250-96\n" in told
+
+
+def test_a_warning_that_a_step_shows_is_not_listed_again():
+    """The other warnings are."""
+    told = details(NOTED)
+    assert 1 == told.count("220 mx1 Postfix 3.7 (Debian)")
+    assert "  warning   the certificate was not verified (verify: false)" in told
+
+
+def test_steps_that_were_not_reached_are_counted():
+    """They are not passed, so they are named."""
+    assert "\n  2 steps not run\n" in details(RELAYED)
+
+
+def test_the_line_that_failed_a_step_is_marked():
+    """It is the one that came as the step ended and that is in what differs."""
+    marked = [line for line in details(RELAYED).split("\n") if line.startswith("  >")]
+    assert ["  >  0.120  S: 250 2.1.5 Ok"] == marked
+
+
+def test_a_line_is_not_marked_when_its_time_is_unknown():
+    """Without the moment at which the case began, a mark would be a guess."""
+    assert "  >" not in details(replace(RELAYED, started=None))
+
+
+def test_of_replies_that_came_together_only_the_wrong_one_is_marked():
+    """Pipelined replies share their moment; the text tells them apart, whatever stands after the code."""
+    wire = transcript((0.1, "S", b"250 a\r\n550-b\r\n550 c\r\n250 d\r\n"))
+    step = StepResult(
+        "RCPT", place(3), Outcome.FAILED, 0.0, 0.1, differences=(Difference("code", "250", "550-b\n550 c"),)
+    )
+    case = CaseResult("a", "mx", Outcome.FAILED, steps=(step,), transcripts=(wire,), started=BEGUN)
+    marked = [line[12:] for line in render_details(case, Style()) if line.startswith("  >")]
+    assert ["S: 550-b", "S: 550 c"] == marked
+
+
+def test_the_line_that_failed_is_shown_however_long_the_conversation_went_on():
+    """A mismatch that does not end the case lies far above the end; both are shown, and the gap between them."""
+    wire = transcript(*CONVERSATION, *((number, "S", b"250 later %d\r\n" % number) for number in range(1, 100)))
+    told = details(replace(RELAYED, transcripts=(wire,)))
+    assert "  >  0.120  S: 250 2.1.5 Ok\n     0.120  C: QUIT\n  …         " in told
+    assert "    99.000  S: 250 later 99" in told
+    assert "    50.000  S: 250 later 50" not in told
+
+
+def test_sessions_are_merged_by_time_and_named():
+    """With two of them each line says whose it is, in a column of its own."""
+    wires = (
+        transcript((0.1, "C", b"NOOP\r\n"), (0.3, "S", b"250 Ok\r\n")),
+        transcript((0.2, "C", b"a IDLE\r\n"), session="watcher"),
+    )
+    told = details(CaseResult("a", "mx", Outcome.FAILED, transcripts=wires, started=BEGUN))
+    assert "     0.100  main    C: NOOP\n     0.200  watcher C: a IDLE\n     0.300  main    S: 250 Ok" in told
