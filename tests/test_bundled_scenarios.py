@@ -8,6 +8,7 @@ import re
 import urllib.parse
 
 import pytest
+from fake_server import FakeServer
 from running import SCENARIOS, described, run_case
 
 from runner.demo import DemoServer, DemoSettings
@@ -142,6 +143,21 @@ class TestEmbeddedServer:
         result = play(name, server, tags)
         assert (Outcome.SKIPPED, reason) == (result.outcome, result.reason)
 
+    @pytest.mark.parametrize("name", ["auth-login-relay", "auth-plain-relay", "auth-verb", "wrong-password"])
+    def test_no_account(self, server, name):
+        """Who gives no user name has the AUTH scenarios skipped, not refused."""
+        variables = {key: value for key, value in server.variables.items() if key != "username"}
+        result = run_case(FILES[name], server.url, variables)
+        assert (Outcome.SKIPPED, "requires the variable 'username'") == (result.outcome, result.reason)
+
+    def test_no_size_limit(self):
+        """A server whose SIZE is 0, that is without a limit (RFC 1870 section 4), is not asked to keep one."""
+        with DemoServer(DemoSettings(size_limit=0)) as server:
+            result = play("size-limit", server)
+        assert result.outcome is Outcome.PASSED, described(result)
+        outcomes = {step.label: step.outcome for step in result.steps}
+        assert Outcome.SKIPPED is outcomes["ten times the limit"]
+
     @pytest.mark.parametrize("name", ["auth-cancelled", "auth-login-relay", "auth-plain-relay", "wrong-password"])
     def test_no_auth_in_clear_text(self, name):
         """What needs AUTH is passed over where the server does not offer it."""
@@ -149,6 +165,23 @@ class TestEmbeddedServer:
             result = play(name, server, ())
         reason = "requires the capability AUTH, which the server does not offer"
         assert (Outcome.SKIPPED, reason) == (result.outcome, result.reason)
+
+
+def wants_auth_at_once(conn):
+    """Play a submission server that asks for AUTH at MAIL."""
+    conn.send(b"220 hello\r\n")
+    for answer in (b"250 hello", b"530 5.7.0 authentication required", b"221 bye"):
+        conn.line()
+        conn.send(answer + b"\r\n")
+
+
+def test_refusal_at_mail_is_a_refusal():
+    """A server that refuses MAIL from strangers relays nothing for them; RCPT is not tried."""
+    with FakeServer(wants_auth_at_once) as server:
+        accounts = {"sender": "a@example.com", "external": "b@example.net"}
+        result = run_case(FILES["relay-refused"], f"smtp://127.0.0.1:{server.port}", accounts)
+    assert result.outcome is Outcome.PASSED, described(result)
+    assert Outcome.SKIPPED is result.steps[-1].outcome
 
 
 class TestBrokenEmbeddedServer:

@@ -58,6 +58,8 @@ def _sha256(text: str, _: int) -> str:
 
 def _idna(text: str, _: int) -> str:
     """RFC 5891: the domain (of an address: what follows the last `@`) in its ASCII form."""
+    if not text:
+        return text  # a name that has no value yet
     try:
         import idna  # noqa: PLC0415 -- an extra, imported when used
     except ImportError as error:

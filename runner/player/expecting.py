@@ -52,7 +52,7 @@ def next_reply(player: Player, link: Link, wanted: Expectation) -> Met:
     if wanted.silence is not None:
         silent_at = player.now + wanted.silence
         player.allow_until(silent_at)
-    if link.is_delivery_unknown:
+    if link.awaits_delivery:
         player.allow_message_time()
     while (event := link.take()) is None:
         if link.is_closed:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from runner.results import Difference, Outcome, Place, StepResult
@@ -85,7 +86,7 @@ class Findings:
             self.outcome, self.reason = outcome, reason
 
     def masked_steps(self) -> tuple[StepResult, ...]:
-        """Return the steps; what an author wrote may hold a secret, too."""
+        """Return the steps with what an author wrote into them masked, too."""
         written = "\n".join(f"{step.label}\n{step.because}" for step in self.steps)
         if not self.redactor.find(written):
             return tuple(self.steps)
@@ -93,10 +94,14 @@ class Findings:
         return tuple(replace(step, label=mask(step.label), because=mask(step.because)) for step in self.steps)
 
 
+# Many cases share the steps of one scenario.
+_place = lru_cache(maxsize=4096)(Place)
+
+
 def place_of(step: Step) -> Place:
     """Return where a step is written."""
     span = step.span
-    return Place(span.source.name, span.line, span.column)
+    return _place(span.source.name, span.line, span.column)
 
 
 def first_line(text: str) -> str:

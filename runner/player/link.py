@@ -88,6 +88,7 @@ class Link:
             self.unread += len(data)
         while (event := machine.next()) is not None:
             events.append((event, now))
+            # (the loop's last look leaves nothing or a part)
             if self.unread > machine.limits.reply or len(events) > machine.limits.lines:
                 self._flooded(now)
                 return
@@ -121,7 +122,7 @@ class Link:
     @property
     def pending(self) -> bytes:
         """What came of a reply that is not whole."""
-        return self.machine.pending
+        return self.machine.pending if self.is_partial else b""
 
     @property
     def can_send(self) -> bool:
@@ -145,6 +146,12 @@ class Link:
         return self.machine.in_message and all(
             event.owed is not None and event.owed.to in _DELIVERIES for event, _ in self.events
         )
+
+    @property
+    def awaits_delivery(self) -> bool:
+        """Whether the next reply that is owed says what became of a message."""
+        owed = self.machine.owed
+        return bool(owed) and owed[0].to in _DELIVERIES
 
     @property
     def is_delivery_unknown(self) -> bool:

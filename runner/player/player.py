@@ -351,7 +351,7 @@ class Player:
             endpoint=case.target.url,
             tls=tls.version if tls is not None else "",
             description=mask(scenario.description),
-            steps=findings.masked_steps(),
+            steps=findings.masked_steps() if case.secrets else tuple(findings.steps),
             warnings=tuple(map(mask, findings.warnings)),
             transcripts=tuple(link.transcript for link in self._by_sid),
         )

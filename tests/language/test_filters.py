@@ -41,6 +41,8 @@ def apply(name: str, text: str, number: int = 0) -> str:
 )
 def test_a_filter_gives(name, text, expected):
     """Each filter, on usual and odd texts."""
+    if name == "idna":
+        pytest.importorskip("idna")
     assert expected == apply(name, text)
 
 
@@ -66,6 +68,8 @@ def test_every_filter_of_the_language_is_there():
 )
 def test_what_a_filter_cannot_do_is_said_without_the_value(name, text, number, message):
     """The value may be a secret."""
+    if name == "idna":
+        pytest.importorskip("idna")
     with pytest.raises(FilterError) as caught:
         apply(name, text, number)
     assert message == str(caught.value)
@@ -93,7 +97,7 @@ def test_a_missing_extra_is_named(monkeypatch):
 @given(st.text())
 def test_base64_goes_both_ways_on_one_line(text):
     """No line feed is ever in it, and decoding gives the text back."""
-    encoded = apply("base64", text) if text.isascii() or "\udc00" not in text else ""
+    encoded = apply("base64", text)
     assert "\n" not in encoded
     assert base64.b64decode(encoded) == to_bytes(text)
     assert text == apply("base64_decode", encoded)
@@ -112,6 +116,8 @@ def test_xtext_is_printable_and_can_be_undone(text):
 @given(st.sampled_from(sorted(FILTERS)), st.text(st.characters(), max_size=30), st.integers(0, 5))
 def test_a_filter_gives_a_text_or_a_filter_error(name, text, number):
     """No other exception, whatever the value."""
+    if name == "idna":
+        pytest.importorskip("idna")
     try:
         assert isinstance(apply(name, text, number), str)
     except FilterError:
