@@ -19,7 +19,9 @@ description: Without AUTH the server takes mail for its own domain only.
 tags: [relay, auth]
 secrets: [password]
 vars: {{subject: 'test {number}'}}
+timeout: 20s
 steps:
+  # The server must not be an open relay.
   - expect: 220
   - send: EHLO ${{client.name}}
     expect: 250

@@ -13,7 +13,7 @@ from common import HOST, Cost, Figure, in_child, program, run, server, side_by_s
 from scenarios import compiled, entries
 
 RUNS = 7
-AT_ONCE = {1: 2000, 10: 4000, 100: 6000}
+AT_ONCE = {1: 1000, 10: 2000, 100: 4000}
 SIZE = 1024
 LINE = "La de da de da 1.\n"
 STEPS = f"""\

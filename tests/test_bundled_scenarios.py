@@ -130,25 +130,27 @@ class TestEmbeddedServer:
         assert result.outcome is Outcome.PASSED, described(result)
 
     @pytest.mark.parametrize(
-        ("name", "tags", "reason"),
+        ("name", "tags", "missing"),
         [
-            ("postmaster", ("submission",), "requires the target's tag 'mx'"),
-            ("submission", ("mx",), "requires the target's tag 'submission'"),
-            ("starttls", (), "requires the target's tag 'starttls'"),
-            ("auth-needs-tls", ("starttls",), "requires the target's tag 'tls-only-auth'"),
+            ("postmaster", ("submission",), "mx"),
+            ("submission", ("mx",), "submission"),
+            ("starttls", (), "starttls"),
+            ("auth-needs-tls", ("starttls",), "tls-only-auth"),
         ],
     )
-    def test_skipped_says_why(self, server, name, tags, reason):
+    def test_skipped_says_why(self, server, name, tags, missing):
         """A target that does not promise what a scenario is about is passed over, with the promise that is missing."""
         result = play(name, server, tags)
-        assert (Outcome.SKIPPED, reason) == (result.outcome, result.reason)
+        assert result.outcome is Outcome.SKIPPED
+        assert f"tag '{missing}'" in result.reason
 
     @pytest.mark.parametrize("name", ["auth-login-relay", "auth-plain-relay", "auth-verb", "wrong-password"])
     def test_no_account(self, server, name):
         """Who gives no user name has the AUTH scenarios skipped, not refused."""
         variables = {key: value for key, value in server.variables.items() if key != "username"}
         result = run_case(FILES[name], server.url, variables)
-        assert (Outcome.SKIPPED, "requires the variable 'username'") == (result.outcome, result.reason)
+        assert result.outcome is Outcome.SKIPPED
+        assert "'username'" in result.reason
 
     def test_no_size_limit(self):
         """A server whose SIZE is 0, that is without a limit (RFC 1870 section 4), is not asked to keep one."""
@@ -163,8 +165,8 @@ class TestEmbeddedServer:
         """What needs AUTH is passed over where the server does not offer it."""
         with DemoServer(DemoSettings(auth_requires_tls=True)) as server:
             result = play(name, server, ())
-        reason = "requires the capability AUTH, which the server does not offer"
-        assert (Outcome.SKIPPED, reason) == (result.outcome, result.reason)
+        assert result.outcome is Outcome.SKIPPED
+        assert "AUTH, which the server does not offer" in result.reason
 
 
 def wants_auth_at_once(conn):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from runner.errors import InputError, Problem, SourceFile
@@ -31,7 +30,10 @@ def read_scenario(path: Path, name: str, root: Path, problems: list[Problem]) ->
     except InputError as error:
         problems += error.problems
         return None
-    find_file = partial(resolve_inside, find_root(path, root), path.parent)
+
+    def find_file(text: str) -> str:
+        return resolve_inside(find_root(path, root), path.parent, text)
+
     return compile_scenario(source, find_file, problems)
 
 

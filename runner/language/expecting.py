@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, cast
 
 from runner.language.loader import Mapping, Node, Scalar, Sequence
 from runner.language.reading import items, pairs, texts
+from runner.language.short_form import read_literal
 from runner.language.values import parse_size
 from runner.matching.expectation import (
     Alternative,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from runner.errors import Span
     from runner.language.reading import Reading
     from runner.matching.pattern import Pattern
+    from runner.protocol import Machine
 
 _COMPARISON = re.compile(r"(>=|<=|>|<|=) *([^<>= ].*)")
 #: Keys that judge a reply and so want an expect (or a verb that demands success by itself).
@@ -45,15 +48,22 @@ def compile_expectation(
             if (item := step.items.get(key)) is not None:
                 reading.fail(item[0].span, f"'{key}' judges a reply, and this step expects none", "add expect:")
         return None
+    asks_more = not step.items.keys().isdisjoint(JUDGING_KEYS)
+    if not asks_more and isinstance(node, Scalar):
+        usual = _usual(reading.machine, node.text, with_connect_words=with_connect_words)
+        if usual is not None:
+            return usual
     alternatives: tuple[Alternative, ...] = (Short(default),)
     if node is not None:
         alternatives = reading.alternatives(node, with_connect_words=with_connect_words)
         _note_groups(reading, _texts_of(alternatives), node.span)
+    if not asks_more and Word.SILENCE not in alternatives:
+        return Expectation(alternatives)
     has, lacks = reading.patterns(step.get("has")), reading.patterns(step.get("lacks"))
     captures = _captures(reading, step.get("capture"))
     if has:
         _note_groups(reading, has, step.items["has"][1].span)
-    expectation = Expectation(
+    return Expectation(
         alternatives=alternatives,
         has=has,
         lacks=lacks,
@@ -64,13 +74,24 @@ def compile_expectation(
         silence=_silence(reading, step, alternatives),
         is_warning=reading.text(step.get("severity")) == "warning",
     )
-    return _finished(expectation)
+
+
+@lru_cache(maxsize=1024)
+def _usual(machine: type[Machine], text: str, *, with_connect_words: bool) -> Expectation | None:
+    """Return what a text without placeholders asks for when it stands alone; shared by all that say the same.
+
+    None where more is to be done: something is wrong with it, it sets variables, it wants a key beside it.
+    """
+    one = read_literal(machine, text, with_connect_words=with_connect_words)
+    if one in (None, Word.SILENCE) or any(pattern.groups for pattern in _texts_of((one,))):
+        return None
+    return Expectation((one,))
 
 
 def expectation_of(reading: Reading, alternative: Alternative, span: Span) -> Expectation:
     """Return an expectation that asks for one alternative and nothing else; `span` is where it is written."""
     _note_groups(reading, _texts_of((alternative,)), span)
-    return _finished(Expectation((alternative,)))
+    return Expectation((alternative,))
 
 
 def _note_groups(reading: Reading, patterns: Iterable[Pattern], span: Span) -> None:
@@ -78,25 +99,6 @@ def _note_groups(reading: Reading, patterns: Iterable[Pattern], span: Span) -> N
     for pattern in patterns:
         for name in pattern.groups:
             reading.capture(name, span)
-
-
-def _finished(expectation: Expectation) -> Expectation:
-    """Fill in what is derived: whether one comparison is enough, whether placeholders stand in it."""
-    patterns = [*_texts_of(expectation.alternatives), *expectation.has, *expectation.lacks]
-    patterns += [one.what for one in expectation.captures if not isinstance(one.what, str)]
-    given = any(isinstance(one, Given) for one in expectation.alternatives)
-    object.__setattr__(expectation, "has_slots", given or any(pattern.slots for pattern in patterns))
-    object.__setattr__(expectation, "only_code", _only_code(expectation))
-    return expectation
-
-
-def _only_code(expectation: Expectation) -> str:
-    first = expectation.alternatives[0] if len(expectation.alternatives) == 1 else None
-    if not isinstance(first, Short) or first.status or first.text is not None or "x" in first.code:
-        return ""
-    others = (expectation.has, expectation.lacks, expectation.capabilities, expectation.captures)
-    asks_more = any(others) or expectation.lines is not None or expectation.within is not None
-    return "" if asks_more else first.code
 
 
 def _texts_of(alternatives: tuple[Alternative, ...]) -> list[Pattern]:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from runner.errors import Problem, Span
 from runner.language.loader import Mapping, Node, Scalar, Sequence
 from runner.language.model import MAIN
-from runner.language.short_form import ShortFormReader
+from runner.language.short_form import ShortFormReader, read_literal
 from runner.language.template import NAME, PLAIN_NAME, Placeholder, Template, parse_template
 from runner.language.values import parse_boolean, parse_count, parse_duration
 from runner.matching.expectation import Alternative
@@ -141,13 +141,19 @@ class Reading:
         """Read a short form or a list of them; a connection alone can be refused, reset or late."""
         found: list[Alternative] = []
         for item in items(node):
-            template = self.template(item)
-            if template is None or not isinstance(item, Scalar):
-                continue
-            one = self.short_forms(item.span_at).read(template, with_connect_words=with_connect_words)
+            one = self._alternative(item, with_connect_words=with_connect_words) if isinstance(item, Scalar) else None
             if one is not None:
                 found.append(one)
         return tuple(found)
+
+    def _alternative(self, node: Scalar, *, with_connect_words: bool) -> Alternative | None:
+        one = read_literal(self.machine, node.text, with_connect_words=with_connect_words)
+        if one is not None:
+            return one
+        template = self.template(node)
+        if template is None:
+            return None
+        return self.short_forms(node.span_at).read(template, with_connect_words=with_connect_words)
 
     # Names.
 

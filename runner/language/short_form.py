@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from runner.errors import Problem, Span
+from runner.errors import Problem, SourceFile, Span
 from runner.language.template import GAP, Placeholder, Template, did_you_mean
 from runner.matching.expectation import Alternative, Block, BlockLine, Given, Short, Word
 from runner.matching.pattern import Pattern, PatternError, Slot, Source, compile_glob, compile_pattern
@@ -26,6 +27,22 @@ _CODE3 = re.compile(r"[0-9]{3}(?=[- ]|\Z)")
 _CODE_LIKE = re.compile(r"[0-9]{3}(?:[^0-9]|\Z)")
 _WORDS = {word.value: word for word in Word}
 _CONNECT_WORDS = (Word.REFUSED, Word.RESET, Word.TIMEOUT)
+
+_NOWHERE = Span(SourceFile("", ""), 1, 1)
+
+
+@lru_cache(maxsize=1024)
+def read_literal(machine: type[Machine], text: str, *, with_connect_words: bool) -> Alternative | None:
+    """Return the alternative that a text without placeholders stands for; None if it is wrong or has placeholders.
+
+    Scenarios say `250` and a few others over and over; what they stand for knows no place and can be shared.
+    """
+    if any(mark in text for mark in ("${", "{{", GAP)):
+        return None
+    problems: list[Problem] = []
+    reader = ShortFormReader(machine, problems, lambda _offset, _width: _NOWHERE)
+    one = reader.read(Template((text,), _NOWHERE), with_connect_words=with_connect_words)
+    return None if problems else one
 
 
 @dataclass(frozen=True, slots=True)

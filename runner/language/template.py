@@ -150,7 +150,9 @@ class Template:
     @property
     def flat(self) -> str:
         """Its text with a `GAP` for each placeholder: what the author wrote, without any value."""
-        return "".join(part if isinstance(part, str) else GAP for part in self.parts)
+        if len(self.parts) == 1 and isinstance(self.parts[0], str):
+            return self.parts[0]
+        return "".join([part if isinstance(part, str) else GAP for part in self.parts])
 
     @property
     def written_width(self) -> int:

@@ -15,6 +15,7 @@ from runner.language.expecting import compile_expectation
 from runner.language.filters import to_bytes
 from runner.language.loader import Mapping, Node, Scalar
 from runner.language.model import (
+    MAIN,
     Auth,
     Connect,
     Data,
@@ -36,6 +37,9 @@ from runner.language.template import Placeholder, Template, did_you_mean
 EOLS = {"crlf": b"\r\n", "lf": b"\n", "cr": b"\r", "none": b""}
 # How much of a step's text its label shows.
 LABEL_WIDTH = 60
+#: What any step may have beside its verb; most have none of it.
+_COMMON = ("name", "because", "session", "when", "timeout")
+_NOTHING_COMMON = {"because": "", "session": MAIN, "when": None, "timeout": None}
 
 
 @dataclass(slots=True)
@@ -54,25 +58,28 @@ class StepCompiler:
 
     def step(self, node: Mapping) -> Step | None:
         """Compile one step; None if its verb can't be told (the schema check has said so)."""
-        verbs = [name for name in VERBS if name in node.items]
+        verbs = [key for key in node.items if key in VERBS]
         if len(verbs) > 1 or not (verbs or "expect" in node.items):
             return None
         before = self.auth
         step = (VERBS[verbs[0]] if verbs else _expect_alone)(self, node)
-        if node.get("when") is not None and "steps" not in verbs:
-            self._may_be_skipped(before)
+        if "when" in node.items and "steps" not in node.items:
+            self.may_be_skipped(before)
         return step
 
-    def _may_be_skipped(self, before: AuthState) -> None:
-        """Join what is known after a step with what was known before it, where the server decides if it runs."""
-        if self.auth is not before:
+    def may_be_skipped(self, otherwise: AuthState) -> None:
+        """Join what is known on one way with what is known on the other, where the server decides which it goes."""
+        if self.auth is not otherwise:
             self.auth = AuthState.UNKNOWN
 
     def common(self, node: Mapping, label: str) -> dict[str, Any]:
         """Return what every step may have, as keyword arguments of the model's classes."""
         reading = self.reading
+        span = next(iter(node.items.values()))[0].span if node.items else node.span
+        if node.items.keys().isdisjoint(_COMMON):
+            return {"span": span, "label": shorten(label), **_NOTHING_COMMON}
         return {
-            "span": next(iter(node.items.values()))[0].span if node.items else node.span,
+            "span": span,
             "label": reading.text(node.get("name")) or shorten(label),
             "because": reading.text(node.get("because")),
             "session": reading.session(node.get("session")),
@@ -118,11 +125,11 @@ class StepCompiler:
     def send(self, line: Template, **given: Any) -> Send:
         """Make a client line: split off an AUTH line's response, and check a response as far as it is certain."""
         encode = given.get("encode", "auto")
-        response = None
-        if any(char in line.flat for char in "\r\n\0"):
+        response, flat = None, line.flat
+        if "\n" in flat or "\r" in flat or "\0" in flat:
             advice = "one 'send' is one line; for a message there is 'data'"
             self.reading.fail(line.span, "a client line holds no CR, LF or NUL", advice)
-        if match := self.reading.machine.auth_command.match(line.flat):
+        if match := self.reading.machine.auth_command.match(flat):
             head, tail = line.split(match.end())
             if not tail.flat and encode == "base64":
                 self.reading.fail(line.span, "no response follows the mechanism", "there is nothing to encode here")
@@ -202,13 +209,12 @@ def _connect(compiler: StepCompiler, node: Mapping) -> Step | None:
 def _send(compiler: StepCompiler, node: Mapping) -> Step | None:
     reading = compiler.reading
     line = reading.template(node.get("send"))
-    given = {
-        **compiler.common(node, f"send {line}"),
-        "eol": EOLS.get(reading.text(node.get("eol")) or "crlf", b"\r\n"),
-        "encode": reading.text(node.get("encode")) or "auto",
-        "replies": reading.count(node.get("replies")),
-        "expect": compile_expectation(reading, node),
-    }
+    given = compiler.common(node, f"send {line}")
+    given["expect"] = compile_expectation(reading, node)
+    if not node.items.keys().isdisjoint(("eol", "encode", "replies")):
+        given["eol"] = EOLS.get(reading.text(node.get("eol")) or "crlf", b"\r\n")
+        given["encode"] = reading.text(node.get("encode")) or "auto"
+        given["replies"] = reading.count(node.get("replies"))
     if line is None:
         compiler.auth = AuthState.UNKNOWN
         return None
@@ -328,12 +334,12 @@ def _group(compiler: StepCompiler, node: Mapping) -> Step | None:
     after = compiler.auth
     compiler.auth = before
     otherwise = compiler.steps(node.get("else"))
-    if common["when"] is None and node.get("else") is not None:
-        compiler.reading.fail(node.items["else"][0].span, "'else' without a 'when'", "add when: …")
-    if common["when"] is not None and compiler.auth is not after:
-        compiler.auth = AuthState.UNKNOWN
-    elif common["when"] is None:
+    if "when" in node.items:
+        compiler.may_be_skipped(after)
+    else:
         compiler.auth = after
+        if "else" in node.items:
+            compiler.reading.fail(node.items["else"][0].span, "'else' without a 'when'", "add when: …")
     return Group(**common, steps=steps, otherwise=otherwise)
 
 
@@ -343,7 +349,7 @@ def _talk(compiler: StepCompiler, node: Mapping) -> Step | None:
     value, common = node.get("talk"), compiler.common(node, "talk")
     if not isinstance(value, Scalar) or value.is_empty:
         return None
-    return Group(**common, steps=compile_talk(compiler, value, common["session"], common["timeout"]))
+    return Group(**common, steps=compile_talk(compiler, value, common.get("session", MAIN), common.get("timeout")))
 
 
 VERBS: dict[str, Verb] = {

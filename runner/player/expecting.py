@@ -67,7 +67,9 @@ def next_reply(player: Player, link: Link, wanted: Expectation) -> Met:
     if isinstance(event, Malformed):
         text = malformed_text(player, event)
         player.findings.differ("reply", str(wanted), text)
-        raise failed(f"the server broke the protocol: {event.reason}" + (f": '{first_line(text)}'" if text else ""))
+        raise failed(
+            f"the server broke the protocol: {event.reason}" + (f": '{player.findings.quote(text)}'" if text else "")
+        )
     if link.machine.lenient_line_ends:
         player.findings.warn("lines of the server hold a bare LF or CR; accepted because line_ends is lenient")
     if player.required_capabilities:

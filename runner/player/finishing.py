@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from runner.player.ending import TimedOut
 from runner.player.expecting import name_of, pending_text, shown
-from runner.player.filling import Line
-from runner.player.writing import put
+from runner.player.writing import put_ready
 from runner.protocol import Malformed
 from runner.results import Outcome
 from runner.wire import Close
@@ -72,7 +71,7 @@ def _say_farewell(player: Player, link: Link) -> Wrong:
 
 def say_goodbye(player: Player, link: Link) -> None:
     """Send the protocol's goodbye."""
-    put(player, link, Line(link.machine.goodbye))
+    put_ready(player, link, link.machine.goodbye)
 
 
 def read_out(player: Player, link: Link, *, until_settled: bool = False) -> Wrong:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # A server that is going away says so with this code, whatever was asked (RFC 5321 section 3.8).
 _GOING_AWAY = "421"
 # What a server owes once it has the whole of a message.
-_DELIVERIES = frozenset({"message", "BDAT LAST"})
+_DELIVERY = "message"
 
 
 class Link:
@@ -88,7 +88,6 @@ class Link:
             self.unread += len(data)
         while (event := machine.next()) is not None:
             events.append((event, now))
-            # (the loop's last look leaves nothing or a part)
             if self.unread > machine.limits.reply or len(events) > machine.limits.lines:
                 self._flooded(now)
                 return
@@ -110,8 +109,11 @@ class Link:
             self.unread = 0
         if isinstance(event, Malformed):
             self.is_broken = True
-        elif event.code == _GOING_AWAY:
+            return event
+        if event.code == _GOING_AWAY:
             self.last_words = event
+        if self.auth_secrets and not event.is_challenge:
+            self.auth_secrets.clear()
         return event
 
     @property
@@ -122,7 +124,7 @@ class Link:
     @property
     def pending(self) -> bytes:
         """What came of a reply that is not whole."""
-        return self.machine.pending if self.is_partial else b""
+        return self.machine.pending
 
     @property
     def can_send(self) -> bool:
@@ -144,19 +146,19 @@ class Link:
     def may_write_message(self) -> bool:
         """Whether the go-ahead for a message was read; a final reply may have come early."""
         return self.machine.in_message and all(
-            event.owed is not None and event.owed.to in _DELIVERIES for event, _ in self.events
+            event.owed is not None and event.owed.to == _DELIVERY for event, _ in self.events
         )
 
     @property
     def awaits_delivery(self) -> bool:
         """Whether the next reply that is owed says what became of a message."""
         owed = self.machine.owed
-        return bool(owed) and owed[0].to in _DELIVERIES
+        return bool(owed) and owed[0].to == _DELIVERY
 
     @property
     def is_delivery_unknown(self) -> bool:
         """Whether a whole message was sent and the server has not said what became of it."""
-        return any(owed.to in _DELIVERIES for owed in self.machine.owed)
+        return any(owed.to == _DELIVERY for owed in self.machine.owed)
 
     @property
     def may_carry_secrets(self) -> bool:

@@ -272,7 +272,7 @@ class Player:
             TimedOut: the step's or the case's time is over.
         """
         end = min(self.step_deadline, self.case_deadline)
-        self.deadline = end if until is None else min(end, until)
+        self.deadline = end if until is None or end < until else until
         yield
         if self.now >= end and (until is None or until > end):
             raise TimedOut(self._limit())

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from runner.player.ending import StepEnded, TimedOut, erred, failed
 from runner.player.expecting import expect, name_of, pending_text, shown
-from runner.player.filling import Line
 from runner.player.finishing import drop
 from runner.player.opening import begun, tls_wish
-from runner.player.writing import put, require_clear
+from runner.player.writing import put_ready, require_clear
 from runner.protocol import Reply, decode
 from runner.wire import FaultKind, Secure
 
@@ -27,7 +26,7 @@ def start_tls(player: Player, step: StartTls) -> Steps:
     link = yield from begun(player, step)
     require_clear(player, link, step)
     _require_settled(player, link, "STARTTLS")
-    put(player, link, Line(link.machine.starttls_command))
+    put_ready(player, link, link.machine.starttls_command)
     assert step.expect is not None
     yield from expect(player, link, step.expect)
     if isinstance(link.last, Reply) and link.last.code == link.machine.starttls_code:

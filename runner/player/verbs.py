@@ -26,7 +26,7 @@ from runner.player.filling import Line, encode_line, fill_line, fill_message
 from runner.player.finishing import FAREWELL_SECONDS, drop, read_out, say_goodbye
 from runner.player.opening import begun, connect
 from runner.player.tls import handshake, start_tls
-from runner.player.writing import put, require_clear, require_no_surplus
+from runner.player.writing import put, put_ready, require_clear, require_no_surplus
 from runner.results import Outcome
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ def _send(player: Player, step: Send) -> Steps:
         settle(player, link, step.expect, Word.CLOSE)  # type: ignore[arg-type]
         return
     require_clear(player, link, step)
-    put(player, link, _line(player, link, step))
+    if step.ready and step.replies is None:
+        put_ready(player, link, step.ready)
+    else:
+        put(player, link, _line(player, link, step))
     if step.expect is not None:
         yield from expect(player, link, step.expect)
 

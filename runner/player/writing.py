@@ -25,7 +25,7 @@ def require_clear(player: Player, link: Link, step: Step) -> None:
     """
     if not link.can_send:
         raise _closed(player, link)
-    if link.events or not link.machine.owed:
+    if link.events or link.machine.is_amid_reply:
         require_no_surplus(player, link, step)
 
 
@@ -38,7 +38,7 @@ def require_no_surplus(player: Player, link: Link, step: Step) -> None:
     machine = link.machine
     if (surplus := link.surplus) is not None:
         raise failed(f"unexpected data before '{step.label}': {shown(player, surplus)}")
-    if link.pending and not (machine.owed or machine.in_message or link.events):
+    if machine.is_amid_reply and not (machine.owed or machine.in_message or link.events):
         raise failed(f"unexpected data before '{step.label}': '{pending_text(player, link)}'")
 
 
@@ -86,8 +86,6 @@ def put(player: Player, link: Link, *lines: Line) -> None:
         StepEnded: a line must not be sent; then none is.
     """
     machine = link.machine
-    if link.auth_secrets and not machine.in_auth:
-        link.auth_secrets.clear()
     for line in lines:
         if line.secrets:
             require_privacy(player, link, line.secrets)
@@ -101,5 +99,13 @@ def put(player: Player, link: Link, *lines: Line) -> None:
                 machine.owed.pop()
             machine.owe(line.replies)
         link.transcript.sent(player.now, line.data, line.marks)
-    player.act(Write(link.sid, lines[0].data if len(lines) == 1 else b"".join(line.data for line in lines)))
+    player.act(Write(link.sid, b"".join(line.data for line in lines)))
+    link.written = player.now
+
+
+def put_ready(player: Player, link: Link, data: bytes) -> None:
+    """Send a line in which nothing depends on a value, and so nothing is secret; most lines are so."""
+    link.machine.sent(data)
+    link.transcript.sent(player.now, data)
+    player.act(Write(link.sid, data))
     link.written = player.now

@@ -85,6 +85,11 @@ class Machine(abc.ABC):
         """What was received and not given out by `next`: whole lines of a reply that is not whole count."""
         return bytes(self._buffer)
 
+    @property
+    def is_amid_reply(self) -> bool:
+        """Whether there is anything in `pending`; asked before each line that is sent."""
+        return bool(self._buffer)
+
     def _line(self) -> bytes | None:
         """Take one line off the buffer, without its end; linear in what was received.
 

@@ -21,7 +21,6 @@ _BDAT = re.compile(rb"BDAT[ \t]+([0-9]{1,19})([ \t]+LAST)?[ \t]*", re.IGNORECASE
 
 GREETING = Owed("greeting")
 MESSAGE = Owed("message")
-CHUNK = Owed("BDAT")
 LAST_CHUNK = Owed("message")  # is told from MESSAGE by identity: LMTP counts its replies later
 RESPONSE = Owed("AUTH response")
 COMMANDS = {
@@ -31,8 +30,7 @@ COMMANDS = {
         "ETRN ATRN TURN BURL SEND SOML SAML XCLIENT XFORWARD"
     ).split()
 }
-CHUNK_COMMAND = COMMANDS[b"BDAT"]
-_DATA, _AUTH = COMMANDS[b"DATA"], COMMANDS[b"AUTH"]
+_DATA, _AUTH, _CHUNK = COMMANDS[b"DATA"], COMMANDS[b"AUTH"], COMMANDS[b"BDAT"]
 # A lone dot whose line ends are not CRLF: some servers end a message there.
 _LENIENT_ENDS = (b"\n.\n", b"\n.\r\n", b"\r.\r")
 
@@ -148,7 +146,12 @@ class Smtp(Machine):
     def pending(self) -> bytes:
         """See `Machine.pending`."""
         code = self._code.encode("ascii")
-        return b"".join(b"%b-%b\r\n" % (code, text) for text in self._lines) + self._buffer
+        return b"".join(b"%b-%b\r\n" % (code, text) for text in self._lines) + super().pending
+
+    @property
+    def is_amid_reply(self) -> bool:
+        """See `Machine.is_amid_reply`."""
+        return bool(self._buffer or self._lines)
 
     def _forget_received(self) -> None:
         super()._forget_received()
@@ -211,7 +214,7 @@ class Smtp(Machine):
             self.owed.append(RESPONSE)
             return
         owed = COMMANDS.get(line.partition(b" ")[0].upper(), CLIENT_LINE)
-        if owed is CHUNK_COMMAND and (chunk := _BDAT.fullmatch(line)):
+        if owed is _CHUNK and (chunk := _BDAT.fullmatch(line)):
             self._chunk(int(chunk[1]), is_last=bool(chunk[2]))
             return
         if owed is _DATA:
@@ -222,7 +225,7 @@ class Smtp(Machine):
 
     def _chunk(self, size: int, *, is_last: bool) -> None:
         self._chunk_left = size
-        self._earned.append(LAST_CHUNK if is_last else CHUNK)
+        self._earned.append(LAST_CHUNK if is_last else _CHUNK)
         if not size:
             self._owe_earned()
 

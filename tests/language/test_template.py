@@ -9,7 +9,20 @@ from runner.language.filters import FilterError
 from runner.language.nodes import Scalar
 from runner.language.template import MissingValueError, Template, Value, did_you_mean, parse_template
 
-ODD_VALUES = ["${x}", "$${x}", "{{ x }}", "*", "?", "/.*/i", "a\r\nb", "\0", "\udcff", "\\", "it's \"so\"", "${x | upper}"]
+ODD_VALUES = [
+    "${x}",
+    "$${x}",
+    "{{ x }}",
+    "*",
+    "?",
+    "/.*/i",
+    "a\r\nb",
+    "\0",
+    "\udcff",
+    "\\",
+    'it\'s "so"',
+    "${x | upper}",
+]
 
 
 def parsed(text: str, problems: list[Problem] | None = None) -> Template:

@@ -55,7 +55,11 @@ OAUTH = "n,a=alice,\x01host=127.0.0.1\x01port=25\x01auth=Bearer tok-123456\x01\x
 XOAUTH = "user=alice\x01auth=Bearer tok-123456\x01\x01"
 EXCHANGES = [
     ("PLAIN", (), b"AUTH PLAIN " + b64(f"\0alice\0{PASSWORD}") + b"\r\n"),
-    ("LOGIN", (challenge("User"), challenge("Pass")), b"AUTH LOGIN\r\n" + b64("alice") + b"\r\n" + b64(PASSWORD) + b"\r\n"),
+    (
+        "LOGIN",
+        (challenge("User"), challenge("Pass")),
+        b"AUTH LOGIN\r\n" + b64("alice") + b"\r\n" + b64(PASSWORD) + b"\r\n",
+    ),
     ("CRAM-MD5", (challenge("<1.2@mx>"),), b"AUTH CRAM-MD5\r\n" + b64(f"alice {CRAM}") + b"\r\n"),
     ("XOAUTH2", (), b"AUTH XOAUTH2 " + b64(XOAUTH) + b"\r\n"),
     ("OAUTHBEARER", (), b"AUTH OAUTHBEARER " + b64(OAUTH) + b"\r\n"),
@@ -97,7 +101,8 @@ def test_scram_without_the_servers_proof(run):
     """Success without the server's proof is a failure."""
     result = run("  - expect: 220\n  - auth: SCRAM-SHA-256", scram(DONE, proves=False), **GIVEN).result
     assert (
-        "failed: SCRAM-SHA-256: the server reported success without proving that it knows the password" == shown(result)[1]
+        "failed: SCRAM-SHA-256: the server reported success without proving that it knows the password"
+        == shown(result)[1]
     )
 
 
@@ -117,9 +122,17 @@ def test_a_refusal_inside_the_exchange(run):
         ("LOGIN", b"334 ???\r\n", "the challenge is not base64: '???'"),
         ("LOGIN", b"334 \r\n", "LOGIN: the challenge that asks for the username is empty, a prompt was due"),
         ("LOGIN", b"334-VXNlcg==\r\n334 VXNlcg==\r\n", "the challenge has 2 lines, where one is due: 334-VXNlcg== …"),
-        ("LOGIN", b"334 " + b"QUFB" * 400 + b"\r\n", "the server broke the protocol: a line of more than 1000 bytes (limit 'line')"),
+        (
+            "LOGIN",
+            b"334 " + b"QUFB" * 400 + b"\r\n",
+            "the server broke the protocol: a line of more than 1000 bytes (limit 'line')",
+        ),
         ("PLAIN", challenge("more?"), "PLAIN: the server sent a challenge where only success or failure can follow"),
-        ("CRAM-MD5", challenge("hello"), "CRAM-MD5: the challenge does not have the form '<…@host>' (RFC 2195, section 2)"),
+        (
+            "CRAM-MD5",
+            challenge("hello"),
+            "CRAM-MD5: the challenge does not have the form '<…@host>' (RFC 2195, section 2)",
+        ),
         ("CRAM-MD5", DONE, "CRAM-MD5: the server reported success before the exchange was complete"),
         ("LOGIN", EOF, "the server closed the connection where a reply was due"),
     ],
@@ -140,7 +153,7 @@ def test_challenges_without_end(run):
 
 def test_values_that_a_mechanism_cannot_carry(run):
     """What can't be sent is an error before anything leaves."""
-    played = run("  - expect: 220\n  - auth: {mechanism: PLAIN, password: \"a\\0b\"}", HELLO, **GIVEN)
+    played = run('  - expect: 220\n  - auth: {mechanism: PLAIN, password: "a\\0b"}', HELLO, **GIVEN)
     assert shown(played.result)[1].startswith("error: AUTH can't begin: PLAIN: the password has a NUL character")
     assert played.sent[0] == b"QUIT\r\n"
 
@@ -166,8 +179,10 @@ def test_login_by_hand(run):
 
 
 def test_a_response_of_several_parts(run):
-    """In an AUTH line the response is all behind the mechanism, and `\\0` means NUL there."""
-    played = run("  - expect: 220\n  - {send: 'AUTH PLAIN \\0${username}\\0${password}', expect: 235}", HELLO, DONE, **GIVEN)
+    r"""In an AUTH line the response is all behind the mechanism, and `\\0` means NUL there."""
+    played = run(
+        "  - expect: 220\n  - {send: 'AUTH PLAIN \\0${username}\\0${password}', expect: 235}", HELLO, DONE, **GIVEN
+    )
     assert b"AUTH PLAIN " + b64(f"\0alice\0{PASSWORD}") + b"\r\nQUIT\r\n" == played.sent[0]
     assert "C: AUTH PLAIN ⟨password⟩" in everything(played.result)
 
@@ -194,7 +209,13 @@ def test_an_initial_response_that_is_empty(run):
 )
 def test_what_is_encoded(run, line, sent):
     """A literal response goes out as written, and `encode` overrides."""
-    played = run(f"  - expect: 220\n  - {{send: AUTH LOGIN, expect: 334}}\n  - {{{line}, expect: 501}}", HELLO, PROMPTS[0], b"501 cancelled\r\n", **GIVEN)
+    played = run(
+        f"  - expect: 220\n  - {{send: AUTH LOGIN, expect: 334}}\n  - {{{line}, expect: 501}}",
+        HELLO,
+        PROMPTS[0],
+        b"501 cancelled\r\n",
+        **GIVEN,
+    )
     assert Outcome.PASSED is played.result.outcome
     assert b"AUTH LOGIN\r\n" + sent + b"\r\nQUIT\r\n" == played.sent[0]
 

@@ -15,8 +15,6 @@ REFUSED = Fault(FaultKind.REFUSED)
 BYE = (b"221 bye\r\n", EOF)
 
 
-
-
 @pytest.mark.parametrize(
     ("word", "server"),
     [
@@ -71,9 +69,19 @@ def playing_alone():
     ("expect", "server", "reason"),
     [
         pytest.param("refused", (HELLO,), "failed: expected refused, got 220 mx.example ESMTP", id="a greeting"),
-        pytest.param("timeout", lambda: REFUSED, "failed: expected timeout, got no connection to 127.0.0.1:25: connection refused", id="another word"),
+        pytest.param(
+            "timeout",
+            lambda: REFUSED,
+            "failed: expected timeout, got no connection to 127.0.0.1:25: connection refused",
+            id="another word",
+        ),
         pytest.param("220", lambda: REFUSED, "error: no connection to 127.0.0.1:25: connection refused", id="no word"),
-        pytest.param("refused", lambda: Fault(FaultKind.UNRESOLVED), "error: no connection to 127.0.0.1:25: host not found", id="no host"),
+        pytest.param(
+            "refused",
+            lambda: Fault(FaultKind.UNRESOLVED),
+            "error: no connection to 127.0.0.1:25: host not found",
+            id="no host",
+        ),
         pytest.param("reset", (EOF,), "failed: the server closed the connection before its greeting", id="closed"),
     ],
 )
@@ -93,7 +101,10 @@ def test_a_greeting_that_no_step_expects(run, turn):
     """A greeting that is owed at the end fails the case, whether it came or not."""
     result = run("  - connect:", turn).result
     assert ["passed"] == shown(result)
-    assert (Outcome.FAILED, "after the last step: no step expected the reply to the greeting") == (result.outcome, result.reason)
+    assert (Outcome.FAILED, "after the last step: no step expected the reply to the greeting") == (
+        result.outcome,
+        result.reason,
+    )
 
 
 def test_connecting_again(run):
@@ -105,7 +116,10 @@ def test_connecting_again(run):
             heard = yield OK
         yield BYE
 
-    played = run("  - expect: 220\n  - {send: NOOP, expect: 250}\n  - {connect: , expect: 220}\n  - {send: RSET, expect: 250}", server)
+    played = run(
+        "  - expect: 220\n  - {send: NOOP, expect: 250}\n  - {connect: , expect: 220}\n  - {send: RSET, expect: 250}",
+        server,
+    )
     assert Outcome.PASSED is played.result.outcome
     assert {0: b"NOOP\r\nQUIT\r\n", 1: b"RSET\r\nQUIT\r\n"} == played.sent
     assert 2 == len(played.result.transcripts)
@@ -115,7 +129,12 @@ def test_connecting_again(run):
 def test_connecting_again_with_a_reply_owed(run):
     """What is owed or left over on the connection before fails the `connect`."""
     result = run("  - expect: 220\n  - send: NOOP\n  - {connect: , expect: 220}\n  - {send: X}", HELLO, OK).result
-    assert ["passed", "passed", "failed: on the connection before: no step expected the reply to NOOP", "not run"] == shown(result)
+    assert [
+        "passed",
+        "passed",
+        "failed: on the connection before: no step expected the reply to NOOP",
+        "not run",
+    ] == shown(result)
 
 
 def test_connecting_again_after_the_servers_end(run):
@@ -137,7 +156,9 @@ def test_source_address(run):
 
 def test_client_names(run):
     """`client.address` is the connection's, and an address literal is the name of a machine that has none."""
-    played = run("  - expect: 220\n  - {send: 'EHLO ${client.name} ${client.address}', expect: 250}", HELLO, OK, client_name="")
+    played = run(
+        "  - expect: 220\n  - {send: 'EHLO ${client.name} ${client.address}', expect: 250}", HELLO, OK, client_name=""
+    )
     assert played.sent[0].startswith(b"EHLO [127.0.0.1] 127.0.0.1\r\n")
 
 

@@ -19,7 +19,9 @@ STEPS = "  - expect: 220\n  - {send: 'EHLO x', expect: 250}\n  - starttls:\n"
 
 def test_starttls(run):
     """The command, the go-ahead, the handshake; nothing is sent between command and handshake."""
-    played = run(STEPS + "  - {send: 'EHLO y', expect: 250, capabilities: {STARTTLS: absent}}", HELLO, EHLO, GO, b"250 mx\r\n")
+    played = run(
+        STEPS + "  - {send: 'EHLO y', expect: 250, capabilities: {STARTTLS: absent}}", HELLO, EHLO, GO, b"250 mx\r\n"
+    )
     assert ["passed"] * 4 == shown(played.result)
     kinds = [type(action) for action in played.actions]
     assert [Open, Write, Write, Secure, Write, Write, Close] == kinds[:-1]
@@ -101,7 +103,10 @@ def test_a_go_ahead_before_the_command(run):
 )
 @pytest.mark.parametrize(
     ("turn", "reason"),
-    [(None, "a reply is still owed before {}: to NOOP"), (OK, "no step expected a reply that came before {}: 250 2.0.0 ok")],
+    [
+        (None, "a reply is still owed before {}: to NOOP"),
+        (OK, "no step expected a reply that came before {}: 250 2.0.0 ok"),
+    ],
     ids=["owed", "came"],
 )
 def test_replies_owed_before_the_handshake(run, step, before, turn, reason):
@@ -121,7 +126,9 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "reason"), FAULTS, ids=lambda value: getattr(value, "kind", None) and value.kind.name)
+@pytest.mark.parametrize(
+    ("fault", "reason"), FAULTS, ids=lambda value: getattr(value, "kind", None) and value.kind.name
+)
 def test_a_handshake_that_fails(run, fault, reason):
     """Each fault has its own plain reason, and the rest is not run."""
     result = run(STEPS + "  - {send: 'EHLO y'}", HELLO, EHLO, GO, tls=fault).result
@@ -155,7 +162,9 @@ def test_a_handshake_that_hangs():
 
 def test_implicit_tls(run):
     """With an implicit-TLS scheme the handshake belongs to the connection; a bad certificate is failed."""
-    played = run("  - expect: 220\n  - {when: {tls: true}, send: NOOP, expect: 250}", HELLO, OK, url="smtps://mx.example")
+    played = run(
+        "  - expect: 220\n  - {when: {tls: true}, send: NOOP, expect: 250}", HELLO, OK, url="smtps://mx.example"
+    )
     assert ["passed", "passed"] == shown(played.result)
     assert "mx.example" == played.actions[0].endpoint.tls.server_name
     result = run("  - expect: 220", HELLO, url="smtps://mx.example", tls=Fault(FaultKind.TLS_NAME)).result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,7 +47,7 @@ PIECES = sum(len(turn) for turn in TURNS)
 
 def server(turns):
     def generator():
-        for turn in turns:
+        for turn in turns:  # noqa: UP028 -- a list can't be sent to
             yield turn
 
     return generator
@@ -77,7 +79,11 @@ def test_the_whole_conversation():
     assert ["passed"] * 10 + ["skipped: the condition of its 'else' holds", "passed"] == shown(result)
 
 
-@pytest.mark.parametrize("fault", [EOF, RESET, STALL, b"25", b"550 no\r\n", b"what\r\n"], ids=["eof", "reset", "stall", "short read", "refusal", "no reply"])
+@pytest.mark.parametrize(
+    "fault",
+    [EOF, RESET, STALL, b"25", b"550 no\r\n", b"what\r\n"],
+    ids=["eof", "reset", "stall", "short read", "refusal", "no reply"],
+)
 @pytest.mark.parametrize("place", range(PIECES - 1))
 def test_a_fault_at_every_step(place, fault):
     """Whatever happens in place of the k-th piece: one step fails, what is behind it is not run, all is closed."""
@@ -155,7 +161,7 @@ def recut(turns, cuts):
                 run += piece
                 continue
             places = sorted({0, len(run), *(cut % (len(run) + 1) for cut in cuts)})
-            pieces += [run[start:end] for start, end in zip(places, places[1:], strict=False)]
+            pieces += [run[start:end] for start, end in itertools.pairwise(places)]
             pieces += [piece] if piece is not None else []
             run = b""
         cut_turns.append(tuple(pieces))
@@ -164,10 +170,26 @@ def recut(turns, cuts):
 
 def verdict(result):
     """Return what of a result must not depend on how bytes were cut."""
-    return result.outcome, result.reason, [(step.label, step.outcome, step.reason, step.differences) for step in result.steps]
+    return (
+        result.outcome,
+        result.reason,
+        [(step.label, step.outcome, step.reason, step.differences) for step in result.steps],
+    )
 
 
-REPLIES = [b"250 2.0.0 ok\r\n", b"250-a\r\n250 b\r\n", b"421 bye\r\n", b"550 no\r\n", b"354 go\r\n", b"334 VXNlcg==\r\n", b"235 ok\r\n", b"what\r\n", b"25", b"250 a\n", b"\r\n"]
+REPLIES = [
+    b"250 2.0.0 ok\r\n",
+    b"250-a\r\n250 b\r\n",
+    b"421 bye\r\n",
+    b"550 no\r\n",
+    b"354 go\r\n",
+    b"334 VXNlcg==\r\n",
+    b"235 ok\r\n",
+    b"what\r\n",
+    b"25",
+    b"250 a\n",
+    b"\r\n",
+]
 
 
 @given(

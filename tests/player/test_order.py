@@ -46,7 +46,10 @@ def test_a_surplus_reply_after_the_last_step(run):
     """A reply that was not owed fails the case after its last step, when it comes before the goodbye."""
     result = run("  - expect: 220", (HELLO + EXTRA,)).result
     assert ["passed"] == shown(result)
-    assert (Outcome.FAILED, "after the last step: something came that was not owed: 250 extra") == (result.outcome, result.reason)
+    assert (Outcome.FAILED, "after the last step: something came that was not owed: 250 extra") == (
+        result.outcome,
+        result.reason,
+    )
 
 
 @pytest.mark.parametrize("answer", [b"221 bye\r\n", b"500 what\r\n"], ids=["221", "500"])
@@ -68,7 +71,10 @@ def test_half_a_reply_after_the_goodbye(run):
 def test_a_reply_that_no_step_expects(run, turn):
     """A reply owed at the end fails the case, in the same words whether it has come or not."""
     result = run("  - expect: 220\n  - send: NOOP", HELLO, turn).result
-    assert (Outcome.FAILED, "after the last step: no step expected the reply to NOOP") == (result.outcome, result.reason)
+    assert (Outcome.FAILED, "after the last step: no step expected the reply to NOOP") == (
+        result.outcome,
+        result.reason,
+    )
 
 
 def test_several_replies_that_no_step_expects(run):
@@ -246,7 +252,9 @@ def test_a_condition_on_a_word(run):
 )
 def test_a_condition_that_cannot_be_known(run, when, reason):
     """A condition on what was not read yet is an error, also of a group, and never skips."""
-    assert [f"error: {reason}", "not run"] == shown(run(f"  - {{when: {when}, send: X}}\n  - expect: 220", HELLO).result)
+    assert [f"error: {reason}", "not run"] == shown(
+        run(f"  - {{when: {when}, send: X}}\n  - expect: 220", HELLO).result
+    )
     result = run(f"  - name: maybe\n    when: {when}\n    steps:\n      - expect: 220", HELLO).result
     assert [("maybe", f"error: {reason}"), ("expect 220", "not run")] == [
         (step.label, text) for step, text in zip(result.steps, shown(result), strict=True)
@@ -275,7 +283,9 @@ def test_a_group_and_its_else(run, offers):
 def test_a_failure_inside_a_group(run):
     """A wrong code inside a group ends the case, not the group alone."""
     steps = "  - expect: 220\n  - steps:\n      - {send: A, expect: 250}\n      - {send: B, expect: 250}\n  - {send: C}"
-    assert ["passed", "failed: expected 250, got 500 no", "not run", "not run"] == shown(run(steps, HELLO, b"500 no\r\n").result)
+    assert ["passed", "failed: expected 250, got 500 no", "not run", "not run"] == shown(
+        run(steps, HELLO, b"500 no\r\n").result
+    )
 
 
 def test_talk(run):

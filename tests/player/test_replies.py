@@ -29,9 +29,7 @@ def test_a_wrong_code_ends_the_case(run):
 
 def test_another_mismatch_lets_the_case_go_on(run):
     """Whatever differs but the code is recorded, and the conversation goes on."""
-    played = run(
-        "  - expect: 220\n  - {send: NOOP, expect: 250 2.1.5}\n  - {send: RSET, expect: 250}", HELLO, OK, OK
-    )
+    played = run("  - expect: 220\n  - {send: NOOP, expect: 250 2.1.5}\n  - {send: RSET, expect: 250}", HELLO, OK, OK)
     assert ["passed", "failed: expected 250 2.1.5, got 250 2.0.0 ok", "passed"] == shown(played.result)
     assert Outcome.FAILED is played.result.outcome
 
@@ -143,9 +141,7 @@ def test_a_capture_that_never_ran(run):
   - {send: 'B ${id:-none}', expect: 250}
   - {send: 'C ${id}', expect: 250}"""
     played = run(steps, HELLO, OK)
-    assert (
-        "error: '${id}' was not captured: the step that captures it did not run or match" == shown(played.result)[3]
-    )
+    assert "error: '${id}' was not captured: the step that captures it did not run or match" == shown(played.result)[3]
     assert played.sent[0] == b"B none\r\nQUIT\r\n"
 
 
@@ -154,13 +150,19 @@ def test_a_placeholder_in_place_of_a_code(run):
     steps = "  - expect: 220\n  - {send: NOOP, expect: '${reply}'}"
     assert Outcome.PASSED is run(steps, HELLO, OK, variables={"reply": "250 2.0.0"}).result.outcome
     result = run(steps, HELLO, OK, variables={"reply": "250 any text"}).result
-    assert "error: the value of ${reply} is '250 any text', where a code such as '250' or '550 5.7.1' is due" == shown(result)[1]
+    assert (
+        "error: the value of ${reply} is '250 any text', where a code such as '250' or '550 5.7.1' is due"
+        == shown(result)[1]
+    )
 
 
 def test_capabilities_before_any_were_read(run):
     """Asking for capabilities before a reply showed some is an error, not a failure of the server."""
     result = run("  - {expect: 220, capabilities: [SIZE]}", HELLO).result
-    assert "error: no capabilities were read since the connection or its last handshake: send EHLO first" == shown(result)[0]
+    assert (
+        "error: no capabilities were read since the connection or its last handshake: send EHLO first"
+        == shown(result)[0]
+    )
 
 
 @pytest.mark.parametrize(("after", "outcome"), [(0.9, Outcome.PASSED), (1.1, Outcome.FAILED)], ids=["in time", "late"])
@@ -173,7 +175,10 @@ def test_within(run, after, outcome):
 @pytest.mark.parametrize(
     ("greeting", "reason"),
     [
-        (b"SSH-2.0-OpenSSH_9.6\r\n", "not a reply: three digits from 200 to 599 are due (RFC 5321 section 4.2): 'SSH-2.0-OpenSSH_9.6'"),
+        (
+            b"SSH-2.0-OpenSSH_9.6\r\n",
+            "not a reply: three digits from 200 to 599 are due (RFC 5321 section 4.2): 'SSH-2.0-OpenSSH_9.6'",
+        ),
         (b"220-a\r\n221 b\r\n", "a reply whose lines carry different codes, 220 and 221: '221 b'"),
         (b"220 a\n", "a line that ends with a bare LF (RFC 5321 section 2.3.8): '220 a'"),
         (b"220 " + b"x" * 100 + b"\r\n", "a line of more than 80 bytes (limit 'line'): '220 " + "x" * 76 + "'"),
@@ -195,7 +200,7 @@ def test_lenient_line_ends(run):
 
 
 def test_bytes_that_are_no_text(run):
-    """Text that is no UTF-8 is matched and shown as `\\xNN`."""
+    r"""Text that is no UTF-8 is matched and shown as `\\xNN`."""
     result = run("  - expect: '220 ok'", b"220 \xff\xfe\r\n").result
     assert "failed: expected 220 ok, got 220 \\xff\\xfe" == shown(result)[0]
 
@@ -215,7 +220,9 @@ def test_421_that_nothing_asked_for(run, closes):
     steps = "  - expect: 220\n  - {send: NOOP, expect: 250}\n  - wait: 1s\n  - {send: RSET, expect: 250}"
     reason = shown(run(steps, HELLO, turn).result)[3]
     if closes:
-        assert "failed: nothing can be sent: the server has closed the connection; it had said: 421 4.4.2 idle" == reason
+        assert (
+            "failed: nothing can be sent: the server has closed the connection; it had said: 421 4.4.2 idle" == reason
+        )
     else:
         assert "failed: unexpected data before 'send RSET': 421 4.4.2 idle" == reason
 
@@ -224,7 +231,9 @@ def test_421_that_a_step_had_taken(run):
     """A 421 that a step accepted is told again when the connection then turns out to be gone."""
     steps = "  - expect: 220\n  - {send: NOOP, expect: [250, 421]}\n  - {send: RSET, expect: 250}"
     result = run(steps, HELLO, (b"421 4.3.2 bye\r\n", EOF)).result
-    assert "failed: the server closed the connection where a reply was due; it had said: 421 4.3.2 bye" == shown(result)[2]
+    assert (
+        "failed: the server closed the connection where a reply was due; it had said: 421 4.3.2 bye" == shown(result)[2]
+    )
 
 
 def test_421_after_an_idle_time_can_be_expected(run):

@@ -60,7 +60,10 @@ def test_where_a_secret_may_go(run, steps, given):
 def test_after_starttls(run):
     """After STARTTLS a secret may leave."""
     steps = LOGIN.replace("expect: 220", "expect: 220\n  - starttls:", 1)
-    assert Outcome.PASSED is run(steps, HELLO, b"220 go\r\n", PROMPT, PROMPT, b"235 ok\r\n", peer=AWAY, **GIVEN).result.outcome
+    assert (
+        Outcome.PASSED
+        is run(steps, HELLO, b"220 go\r\n", PROMPT, PROMPT, b"235 ok\r\n", peer=AWAY, **GIVEN).result.outcome
+    )
 
 
 def test_an_invented_password_may_leave(run):
@@ -69,7 +72,9 @@ def test_an_invented_password_may_leave(run):
     assert Outcome.PASSED is run(steps, HELLO, b"535 no\r\n", peer=AWAY, url="smtp://mx.example").result.outcome
 
 
-@pytest.mark.parametrize("line", ["'${password}'", "'${password}', encode: base64", "' ${password} '"], ids=["auto", "base64", "blanks"])
+@pytest.mark.parametrize(
+    "line", ["'${password}'", "'${password}', encode: base64", "' ${password} '"], ids=["auto", "base64", "blanks"]
+)
 def test_a_bare_secret_only_answers_a_challenge(run, line):
     """A line of nothing but a secret does not leave where no challenge waits."""
     played = run(f"  - expect: 220\n  - {{send: {line}, expect: any}}", HELLO, **GIVEN)
@@ -81,7 +86,9 @@ def test_a_bare_secret_only_answers_a_challenge(run, line):
 @pytest.mark.parametrize("turn", [PROMPT, None], ids=["came", "did not come"])
 def test_a_challenge_that_no_step_has_read(run, turn):
     """A challenge counts once a step has read it, not when it happens to have come."""
-    steps = "  - expect: 220\n  - send: AUTH LOGIN\n  - wait: 1s\n  - {send: '${password}', encode: base64, expect: any}"
+    steps = (
+        "  - expect: 220\n  - send: AUTH LOGIN\n  - wait: 1s\n  - {send: '${password}', encode: base64, expect: any}"
+    )
     assert shown(run(steps, HELLO, turn, **GIVEN).result)[3].endswith("answers a challenge, and none waits")
 
 
@@ -89,9 +96,14 @@ def test_a_bare_secret_only_once_in_an_exchange(run):
     """A server that asks again does not get the secret again; a new exchange may."""
     steps = LOGIN.replace("235", "334") + "\n  - {send: '${password}', expect: 235}"
     result = run(steps, HELLO, PROMPT, PROMPT, PROMPT, **GIVEN).result
-    assert "error: the secret 'password' was not sent: it was sent once in this AUTH exchange already" == shown(result)[4]
+    assert (
+        "error: the secret 'password' was not sent: it was sent once in this AUTH exchange already" == shown(result)[4]
+    )
     again = LOGIN.replace("235", "535") + LOGIN.replace("- expect: 220\n", "- {send: NOOP, expect: 250}\n")
-    assert Outcome.PASSED is run(again, HELLO, PROMPT, PROMPT, b"535 no\r\n", OK, PROMPT, PROMPT, b"235 ok\r\n", **GIVEN).result.outcome
+    assert (
+        Outcome.PASSED
+        is run(again, HELLO, PROMPT, PROMPT, b"535 no\r\n", OK, PROMPT, PROMPT, b"235 ok\r\n", **GIVEN).result.outcome
+    )
 
 
 def test_a_secret_within_a_line(run):
@@ -141,7 +153,9 @@ def test_an_echo_over_a_cut(run):
     for size in range(60, 90):
         echo = b"x" * size + SECRET.encode()
         for turn in (b"250 " + echo, b"what " + echo + b"\r\n", b"what " + b"y" * 420 + echo + b"\r\n"):
-            assert "s3cr3t" not in everything(run("  - expect: 220\n  - {send: 'X ${password}', expect: 250}", HELLO, turn, **GIVEN).result)
+            assert "s3cr3t" not in everything(
+                run("  - expect: 220\n  - {send: 'X ${password}', expect: 250}", HELLO, turn, **GIVEN).result
+            )
 
 
 def test_a_filtered_secret_is_masked(run):
@@ -202,3 +216,11 @@ def test_no_leak(secret, before, cut):
     frame = everything(run_steps(steps, HELLO, b"550 x\r\n", secrets={"password": "q" * 20}).result)
     assert secret in frame or secret not in text
     assert raw.hex() not in text
+
+
+def test_an_echo_over_the_cut_of_a_reason(run):
+    """A reason quotes at most 400 characters, and a secret is masked before they are counted."""
+    for size in range(370, 402):
+        line = b"what " + b"y" * (size - 5) + SECRET.encode() + b"\r\n"
+        result = run("  - expect: 220\n  - {send: 'X ${password}', expect: 250}", HELLO, line, **GIVEN).result
+        assert "s3cr" not in everything(result)

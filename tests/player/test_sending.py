@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from playing import shown
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory import EOF, RESET
+from playing import shown
 
 from runner.errors import SourceFile, Span
 from runner.language.template import Template, Value
@@ -144,7 +144,11 @@ def test_an_early_reply_and_the_end(run):
     assert Outcome.PASSED is played.result.outcome
 
 
-@given(body=st.text(alphabet=".\r\na\u00e9 ", max_size=40), value=st.text(alphabet=".a", max_size=3), place=st.integers(0, 40))
+@given(
+    body=st.text(alphabet=".\r\na\u00e9 ", max_size=40),
+    value=st.text(alphabet=".a", max_size=3),
+    place=st.integers(0, 40),
+)
 @settings(max_examples=300)
 def test_a_message_on_the_wire(body, value, place):
     """Any message has CRLF only, CRLF.CRLF once at its end, and un-stuffing gives the normalised text back."""
@@ -219,9 +223,7 @@ def test_close_quit_is_not_part_of_a_message(run):
     """Inside a message the goodbye would be text, so it is not sent."""
     steps = "  - expect: 220\n  - {send: DATA, expect: 354}\n  - close: quit"
     played = run(steps, HELLO, b"354 go\r\n")
-    assert (
-        "error: the goodbye was not sent: the server would read it as part of a message" == shown(played.result)[2]
-    )
+    assert "error: the goodbye was not sent: the server would read it as part of a message" == shown(played.result)[2]
     assert played.sent[0] == b"DATA\r\n"
 
 
@@ -241,7 +243,10 @@ def test_a_goodbye_that_nobody_answers(run):
 @pytest.mark.parametrize(
     ("steps", "reason"),
     [
-        ("  - {send: NOOP, expect: 250}", "nothing can be sent: an earlier step closed the connection; 'connect' opens another"),
+        (
+            "  - {send: NOOP, expect: 250}",
+            "nothing can be sent: an earlier step closed the connection; 'connect' opens another",
+        ),
         ("  - expect: close", "nothing can be read: an earlier step closed the connection; 'connect' opens another"),
     ],
     ids=["send", "expect"],

@@ -19,8 +19,18 @@ UNKNOWN = "; delivery unknown: the message was sent and not answered"
     ("turn", "reason", "came"),
     [
         pytest.param(None, "no reply to NOOP within 30 s", "nothing", id="nothing"),
-        pytest.param(b"250 par", "no whole reply to NOOP within 30 s, only 7 bytes: '250 par'", "250 par (incomplete, 7 bytes)", id="half a line"),
-        pytest.param(b"250-a\r\n250-b\r\n", "no whole reply to NOOP within 30 s, only 14 bytes: '250-a …'", "250-a\n250-b (incomplete, 14 bytes)", id="half a reply"),
+        pytest.param(
+            b"250 par",
+            "no whole reply to NOOP within 30 s, only 7 bytes: '250 par'",
+            "250 par (incomplete, 7 bytes)",
+            id="half a line",
+        ),
+        pytest.param(
+            b"250-a\r\n250-b\r\n",
+            "no whole reply to NOOP within 30 s, only 14 bytes: '250-a …'",
+            "250-a\n250-b (incomplete, 14 bytes)",
+            id="half a reply",
+        ),
     ],
 )
 def test_a_reply_that_does_not_come(run, turn, reason, came):
@@ -59,7 +69,10 @@ def test_new_bytes_do_not_restart_the_deadline(run):
 def test_a_slow_reply_that_is_whole(run):
     """A reply in many pieces passes if it is whole in time."""
     pieces = tuple(bytes([byte]) for byte in OK)
-    assert Outcome.PASSED is run("  - expect: 220\n  - {send: NOOP, expect: 250}", HELLO, pieces, elapses=1.0).result.outcome
+    assert (
+        Outcome.PASSED
+        is run("  - expect: 220\n  - {send: NOOP, expect: 250}", HELLO, pieces, elapses=1.0).result.outcome
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +97,10 @@ def test_the_reply_to_a_message_in_a_step_of_its_own(run):
 @pytest.mark.parametrize(
     ("turn", "reason"),
     [
-        ((b"354 go\r\n", b"what\r\n"), "the server broke the protocol: not a reply: three digits from 200 to 599 are due (RFC 5321 section 4.2): 'what'"),
+        (
+            (b"354 go\r\n", b"what\r\n"),
+            "the server broke the protocol: not a reply: three digits from 200 to 599 are due (RFC 5321 section 4.2): 'what'",
+        ),
     ],
     ids=["no reply"],
 )
