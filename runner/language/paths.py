@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 PROJECT_FILE = "mailproof.yaml"
@@ -36,11 +37,9 @@ def resolve_inside(root: Path, base: Path, text: str) -> str:
             f"'{text}' leads out of the folder '{inside.name}'", "a scenario's files lie in that folder or below"
         )
     try:
-        is_file = path.is_file()
-    except OSError:
-        is_file = False  # a name too long for the system
-    if not is_file:
-        what = "a folder" if path.is_dir() else "no regular file" if path.exists() else ""
-        advice = "a path starts from this file's folder"
-        raise ValueError(f"'{text}' is {what}" if what else f"there is no file '{text}'", advice)
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise ValueError(f"there is no file '{text}'", "a path starts from this file's folder") from error
+    if not stat.S_ISREG(mode):
+        raise ValueError(f"'{text}' is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}")
     return str(path)

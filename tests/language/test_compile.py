@@ -184,7 +184,6 @@ def test_placeholders_in_an_expectation_are_known(step, has_slots):
     ("written", "wishes"),
     [
         ("[starttls, 8BITMIME]", [CapabilityWish("STARTTLS"), CapabilityWish("8BITMIME")]),
-        ("STARTTLS", [CapabilityWish("STARTTLS")]),
         ("{X: required, Y: absent}", [CapabilityWish("X"), CapabilityWish("Y", "absent")]),
         ("{AUTH: [PLAIN, login]}", [CapabilityWish("AUTH", "at least", ("PLAIN", "login"))]),
         ("{AUTH: {exactly: [PLAIN]}}", [CapabilityWish("AUTH", "exactly", ("PLAIN",))]),
