@@ -52,7 +52,7 @@ def start(*words, cwd, env=None, **options):
     """Start the command line as a process."""
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     command = [sys.executable, "-m", "runner", *map(str, words)]
-    return subprocess.Popen(command, cwd=cwd, env=environment(**(env or {})), text=True, **options)
+    return subprocess.Popen(command, cwd=cwd, env=environment(**(env or {})), text=True, errors="replace", **options)
 
 
 def ended(process):

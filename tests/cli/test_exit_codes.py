@@ -168,7 +168,8 @@ class TestSurroundings:
         target = ["--target", url(server)]
         ended = run_process("run", "a.yaml", *target, "-v", cwd=folder, env={"PYTHONIOENCODING": encoding})
         assert EXIT_PASSED == ended.code
-        assert "\\xb7" in ended.out or "·" in ended.out
+        expected = "na\\xefve" if encoding == "ascii" else "na\ufffdve"  # read as UTF-8 here
+        assert expected in ended.out
 
     def test_no_folder(self, folder, server):
         """A working directory that is gone is told as what it is."""
@@ -258,7 +259,8 @@ class TestSignals:
             result = ended(process)
             elapsed = time.monotonic() - before
         assert (expected, "") == (result.code, result.err)
-        assert elapsed < 1.0
+        # A second is what it may take; the rest is for a busy machine that ends the process.
+        assert elapsed < 2.0
         assert f"interrupted ({number.name}): 0 passed, 0 failed, 2 error, 1 not run" in result.out
         assert "a         error" in result.out
         assert "c         not run" in result.out

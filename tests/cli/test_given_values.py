@@ -84,7 +84,7 @@ class TestVariables:
         ended = mailproof("run", "b.yaml")
         assert EXIT_USAGE == ended.code
         assert "b.yaml:5:16: unknown placeholder '${env.OTHER}'" in ended.err
-        assert "name it in the project file (env: [OTHER])" in ended.err
+        assert "env: [OTHER]" in ended.err
 
     def test_client_name_and_defaults(self, mailproof, runs, folder, heard, server):
         """The project file's client_name is what EHLO says, and its defaults are each scenario's."""

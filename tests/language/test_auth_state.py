@@ -68,8 +68,10 @@ def test_a_literal_response_is_base64_or_cancels(text, verdict):
         ("  - send: AUTH\n  - send: a b\n", []),
         ("  - {send: AUTH LOGIN, encode: base64}\n", ["no response follows the mechanism"]),
         (
-            "  - {send: AUTH LOGIN, expect: 334}\n  - {send: dXNlcg==, expect: 334}\n"
-            "  - {send: cGFzcw==, expect: 235}\n  - {send: 'MAIL FROM:<a@b>', expect: 250}\n",
+            (
+                "  - {send: AUTH LOGIN, expect: 334}\n  - {send: dXNlcg==, expect: 334}\n"
+                "  - {send: cGFzcw==, expect: 235}\n  - {send: 'MAIL FROM:<a@b>', expect: 250}\n"
+            ),
             [],
         ),
         ("  - {send: AUTH LOGIN, expect: 334}\n  - connect:\n  - send: a b\n", []),
@@ -78,8 +80,10 @@ def test_a_literal_response_is_base64_or_cancels(text, verdict):
         ("  - when: {tls: true}\n    talk: |\n      C: AUTH LOGIN\n      S: 334\n  - send: a b\n", []),
         ("  - talk: |\n      C: AUTH LOGIN\n      S: 334\n      C: a b\n", [raw("a b")]),
         (
-            "  - when: {tls: true}\n    steps: [{send: AUTH LOGIN, expect: 334}]\n    else: [{send: NOOP}]\n"
-            "  - send: a b\n",
+            (
+                "  - when: {tls: true}\n    steps: [{send: AUTH LOGIN, expect: 334}]\n    else: [{send: NOOP}]\n"
+                "  - send: a b\n"
+            ),
             [],
         ),
         ("  - steps: [{send: AUTH LOGIN, expect: 334}]\n  - send: a b\n", [raw("a b")]),
@@ -87,8 +91,10 @@ def test_a_literal_response_is_base64_or_cancels(text, verdict):
         ("  - pipeline: [{send: NOOP, expect: 250}, {send: AUTH LOGIN, expect: 334}]\n  - send: a b\n", [raw("a b")]),
         ("  - pipeline: [{send: AUTH LOGIN}, {send: NOOP}]\n  - send: a b\n", []),
         (
-            "  - pipeline: [{send: AUTH LOGIN}, {send: dXNlcg==}, {send: cGFzcw==}]\n"
-            "  - expect: 334\n  - expect: 334\n  - expect: 235\n  - send: 'MAIL FROM:<a@b>'\n",
+            (
+                "  - pipeline: [{send: AUTH LOGIN}, {send: dXNlcg==}, {send: cGFzcw==}]\n"
+                "  - expect: 334\n  - expect: 334\n  - expect: 235\n  - send: 'MAIL FROM:<a@b>'\n"
+            ),
             [],
         ),
     ],

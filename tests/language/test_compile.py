@@ -229,11 +229,12 @@ def test_the_rest_of_a_step_is_judged_after_a_mistake(step):
     assert ["unknown filter 'upcase'"] + ["'25o' is no reply code of smtp"] * 2 == [one.message for one in problems]
 
 
-def test_a_condition_may_ask_for_what_a_connection_met():
-    """`when: reply` takes every word that an expect can have met."""
-    (step,) = steps_of("  - when: {reply: [refused, reset, timeout, close, silence]}\n    send: NOOP\n")
+@pytest.mark.parametrize("word", ["refused", "reset", "timeout", "close", "silence", "any"])
+def test_a_condition_may_ask_for_any_word(word):
+    """`when: reply` takes every word that an expect can have met, those of a connection too."""
+    (step,) = steps_of(f"  - when: {{reply: {word}}}\n    send: NOOP\n")
     assert step.when is not None
-    assert (Word.REFUSED, Word.RESET, Word.TIMEOUT, Word.CLOSE, Word.SILENCE) == step.when.reply
+    assert (Word(word),) == step.when.reply
 
 
 def test_a_label_is_one_short_line_without_values():

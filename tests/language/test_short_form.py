@@ -144,8 +144,10 @@ def test_a_placeholder_stands_for_code_and_status(text, shown, values):
         (
             "550 5.7.1.2",
             "'5.7.1.2' looks like an enhanced status code but is none for 550",
-            "one is a class (2, 4 or 5) and two numbers, such as 5.7.1 or 5.7.x; as text, write it as a regex: "
-            + r"/5\.7\.1\.2/",
+            (
+                "one is a class (2, 4 or 5) and two numbers, such as 5.7.1 or 5.7.x; "
+                r"as text, write it as a regex: /5\.7\.1\.2/"
+            ),
             5,
         ),
         ("650", "'650' is no reply code of smtp", "codes are 200 to 599; x is any digit", 1),

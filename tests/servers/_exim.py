@@ -27,6 +27,7 @@ USER = "Debian-exim"
 
 CONFIG = """\
 primary_hostname = mail.{domain}
+qualify_domain = {domain}
 spool_directory = {root}/spool
 log_file_path = {root}/log/%slog
 pid_file_path = {root}/spool/exim.pid
@@ -75,7 +76,7 @@ elsewhere:
   data = :blackhole:
 here:
   driver = accept
-  local_parts = alice : bob
+  local_parts = alice : bob : postmaster
   transport = mailbox
 
 begin transports

@@ -39,6 +39,7 @@ maillog_file_prefixes = {root}
 inet_interfaces = {host}
 inet_protocols = ipv4
 myhostname = mail.{domain}
+myorigin = {domain}
 mydestination =
 mynetworks = {trusted}
 alias_maps =
@@ -112,6 +113,7 @@ class PostfixVariation:
     expired_certificate: bool = False
     wrong_certificate_name: bool = False
     accept_unknown: bool = False
+    no_postmaster: bool = False
     any_password: bool = False
     """PLAIN, LOGIN believe every password."""
     no_size: bool = False
@@ -169,6 +171,8 @@ def _make_folders(root: Path) -> None:
 
 def _main(root: Path, broken: PostfixVariation, files: Certificate, auth: AuthService) -> str:
     mailboxes = [f"{SENDER}=alice/", f"{RECIPIENT}=bob/"]
+    if not broken.no_postmaster:
+        mailboxes.append(f"postmaster@{DOMAIN}=postmaster/")
     if broken.accept_unknown:
         mailboxes.append(f"@{DOMAIN}=anybody/")
     without = [word for word in ("size", "pipelining") if getattr(broken, f"no_{word}")]
