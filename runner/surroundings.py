@@ -151,7 +151,7 @@ def _as_secret(data: bytes) -> str:
     """Return a secret's text, without the one line end that editors add."""
     if len(data) > SECRET_LIMIT:
         raise SecretError(f"it is longer than {SECRET_LIMIT} bytes")
-    data = data.removesuffix(b"\n").removesuffix(b"\r")
+    data = data.removesuffix(b"\r\n" if data.endswith(b"\r\n") else b"\n")
     return data.decode("utf-8", "surrogateescape")
 
 
@@ -198,8 +198,7 @@ def parse_secret_source(option: str, source: str) -> SecretRef:
 def no_open_secret(option: str) -> str:
     """Return why a secret's value is not taken from the command line, and what `option` takes."""
     return (
-        "a value on the command line shows in the list of processes; "
-        f"write {option}=env:VARIABLE or {option}=file:PATH"
+        f"a value on the command line shows in the list of processes; write {option}=env:VARIABLE or {option}=file:PATH"
     )
 
 

@@ -214,7 +214,7 @@ class TestBrokenEmbeddedServer:
                 {"tls": "none"},
                 DEMO_TAGS,
                 {
-                    "starttls": "expected STARTTLS required, got not offered",
+                    "starttls": "expected STARTTLS offered, got STARTTLS not offered",
                     "submission": "starttls: expected 220, got 502 5.5.1 STARTTLS not implemented",
                     "submission-wrong-password": "starttls: expected 220, got 502 5.5.1 STARTTLS not implemented",
                 },
@@ -223,7 +223,7 @@ class TestBrokenEmbeddedServer:
             pytest.param(
                 {},
                 (*DEMO_TAGS, "tls-only-auth"),
-                {"auth-needs-tls": "expected AUTH absent, got AUTH LOGIN PLAIN CRAM-MD5"},
+                {"auth-needs-tls": "expected AUTH not offered, got AUTH LOGIN PLAIN CRAM-MD5"},
                 id="AUTH in clear text",
             ),
         ],

@@ -168,7 +168,8 @@ class TestEnds:
 
         def rude(conn):
             conn.send(b"554 no\r\n")
-            conn.wait_for_eof()
+            conn.line()
+            conn.send(b"221 bye\r\n")
 
         with FakeServer(rude) as server:
             run = play([scenario(name) for name in "abc"], [target(server)], jobs=1, fail_fast=True)

@@ -191,7 +191,9 @@ def _files(text: str) -> Iterator[ScenarioFile]:
     if _is_folder(text):
         yield from _walk(path, path, str)
     elif path.name == PROJECT_FILE:
-        raise UsageError(f"'{text}' is a project file, no scenario; the nearest one from here upwards is read by itself")
+        raise UsageError(
+            f"'{text}' is a project file, no scenario; the nearest one from here upwards is read by itself"
+        )
     else:
         yield ScenarioFile(path, text, path.absolute().parent)
 

@@ -116,9 +116,9 @@ def expand(
 def _unmet(scenario: Scenario, target: Target, names: _Names) -> str:
     requires = scenario.requires
     if missing := [tag for tag in requires.target_tag if tag not in target.tags]:
-        return f"requires the target's tag '{missing[0]}'"
+        return f"requires the tag '{missing[0]}'"
     if missing := [name for name in requires.variable if not names.is_given(name)]:
-        return f"requires a value for the variable '{missing[0]}'"
+        return f"requires the variable '{missing[0]}'"
     return ""
 
 

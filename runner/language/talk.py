@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.errors import Span
 from runner.language.expecting import expectation_of
@@ -41,10 +41,10 @@ class _Line:
     offset: int
 
 
-def compile_talk(compiler: StepCompiler, scalar: Scalar, session: str, timeout: float | None) -> tuple[Step, ...]:
+def compile_talk(compiler: StepCompiler, scalar: Scalar) -> tuple[Step, ...]:
     """Compile a dialogue to steps; problems are located at their line."""
     before = len(compiler.reading.problems)
-    steps = tuple(_Talk(compiler, scalar, {"session": session, "timeout": timeout}).steps())
+    steps = tuple(_Talk(compiler, scalar).steps())
     if not steps and len(compiler.reading.problems) == before:
         compiler.reading.fail(scalar.span, "a talk without a line", _LINES_BEGIN)
     return steps
@@ -66,10 +66,9 @@ def _lines(compiler: StepCompiler, scalar: Scalar) -> Iterator[_Line]:
 
 
 class _Talk:
-    def __init__(self, compiler: StepCompiler, scalar: Scalar, given: dict[str, Any]) -> None:
+    def __init__(self, compiler: StepCompiler, scalar: Scalar) -> None:
         self._compiler = compiler
         self._scalar = scalar
-        self._given = given
         self._lines = list(_lines(compiler, scalar))
         self._at = 0
 
@@ -106,20 +105,17 @@ class _Talk:
         template = parse_text(text, span_at, place, self._compiler.reading.problems, is_message=is_message)
         return self._compiler.reading.noted(template)
 
-    def _common(self, span: Span, label: str) -> dict[str, Any]:
-        return {"span": span, "label": shorten(label), **self._given}
-
     def _send(self, line: _Line) -> Send:
         self._at += 1
         template = self._template([line])
-        step = self._compiler.send(template, **self._common(template.span, f"C: {line.text}"))
+        step = self._compiler.send(template, **self._compiler.inner(template.span, f"C: {line.text}"))
         return replace(step, expect=self._reply())
 
     def _expect_alone(self) -> Exchange:
         line = self._lines[self._at]
         expectation = self._reply()
         span = self._scalar.span_at(line.offset, max(1, len(line.text)))
-        return Exchange(**self._common(span, f"S: {line.text}"), expect=expectation)
+        return Exchange(**self._compiler.inner(span, f"S: {line.text}"), expect=expectation)
 
     def _reply(self) -> Expectation | None:
         """Read the lines of one reply, if the server's turn is next."""
@@ -165,7 +161,7 @@ class _Talk:
             )
         end = "\n" if lines else ""
         template = self._template(lines or [_Line("C", "", first.offset)], is_message=True, end=end)
-        return Data(**self._common(template.span, "the message"), message=template, expect=self._reply())
+        return Data(**self._compiler.inner(template.span, "the message"), message=template, expect=self._reply())
 
     @staticmethod
     def _message_follows(expectation: Expectation | None, previous: str) -> bool:

@@ -107,30 +107,15 @@ class Template:
         """Its placeholders, in order."""
         return (part for part in self.parts if isinstance(part, Placeholder))
 
-    def pieces(self, lookup: Lookup) -> list[tuple[str, Value | None, str]]:
-        """Return (text, value, name) for each part; value is None and name empty for what the author wrote.
-
-        Raises:
-            MissingValueError, FilterError: as `Placeholder.value`.
-        """
-        filled: list[tuple[str, Value | None, str]] = []
-        for part in self.parts:
-            if isinstance(part, str):
-                filled.append((part, None, ""))
-            else:
-                value = part.value(lookup)
-                filled.append((value.text, value, part.name))
-        return filled
-
     def fill(self, lookup: Lookup) -> Value:
         """Return the whole as one value; it is as secret as its parts.
 
         Raises:
             MissingValueError, FilterError: as `Placeholder.value`.
         """
-        pieces = self.pieces(lookup)
-        secrets = dict.fromkeys(name for _, value, _ in pieces if value for name in value.secrets)
-        return Value("".join(text for text, _, _ in pieces), tuple(secrets))
+        values = [Value(part) if isinstance(part, str) else part.value(lookup) for part in self.parts]
+        secrets = dict.fromkeys(name for value in values for name in value.secrets)
+        return Value("".join(value.text for value in values), tuple(secrets))
 
     def split(self, offset: int) -> tuple[Template, Template]:
         """Cut at an offset of `flat`; a placeholder is never cut."""

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+from runner.errors import Span
 from runner.language import auth_state
 from runner.language.auth_state import AuthState
 from runner.language.expecting import compile_expectation
@@ -39,7 +41,7 @@ EOLS = {"crlf": b"\r\n", "lf": b"\n", "cr": b"\r", "none": b""}
 LABEL_WIDTH = 60
 #: What any step may have beside its verb; most have none of it.
 _COMMON = ("name", "because", "session", "when", "timeout")
-_NOTHING_COMMON = {"because": "", "session": MAIN, "when": None, "timeout": None}
+_NOTHING_GIVEN = {"because": "", "session": MAIN, "when": None, "timeout": None}
 
 
 @dataclass(slots=True)
@@ -50,6 +52,9 @@ class StepCompiler:
     auth: AuthState = AuthState.CLOSED
     #: In a pipeline every line leaves before any reply is read.
     in_pipeline: bool = False
+    #: What a group gives to the steps inside that do not say it themselves, and its name.
+    given: dict[str, Any] = field(default_factory=lambda: _NOTHING_GIVEN)
+    group: str = ""
 
     def steps(self, node: Node | None) -> tuple[Step, ...]:
         """Compile a list of steps; what is wrong in one does not hide the others."""
@@ -77,15 +82,34 @@ class StepCompiler:
         reading = self.reading
         span = next(iter(node.items.values()))[0].span if node.items else node.span
         if node.items.keys().isdisjoint(_COMMON):
-            return {"span": span, "label": shorten(label), **_NOTHING_COMMON}
+            return self.inner(span, label)
+        timeout = reading.duration(node.get("timeout"))
         return {
             "span": span,
-            "label": reading.text(node.get("name")) or shorten(label),
-            "because": reading.text(node.get("because")),
+            "label": self._named(reading.text(node.get("name")) or shorten(label)),
+            "because": reading.text(node.get("because")) or self.given["because"],
             "session": reading.session(node.get("session")),
             "when": self.condition(node.get("when")),
-            "timeout": reading.duration(node.get("timeout")),
+            "timeout": self.given["timeout"] if timeout is None else timeout,
         }
+
+    def inner(self, span: Span, label: str) -> dict[str, Any]:
+        """Return what a step has that says nothing of it: what its group gives."""
+        return {"span": span, "label": self._named(shorten(label)), **self.given}
+
+    def _named(self, label: str) -> str:
+        return f"{self.group}: {label}" if self.group else label
+
+    @contextmanager
+    def within(self, node: Mapping, common: dict[str, Any]) -> Iterator[None]:
+        """Compile a group's steps: what it says of `because`, `session` and `timeout` holds inside; its name leads."""
+        before = self.given, self.group
+        self.given = {**_NOTHING_GIVEN, **{key: common[key] for key in ("because", "session", "timeout")}}
+        self.group = common["label"] if "name" in node.items else self.group
+        try:
+            yield
+        finally:
+            self.given, self.group = before
 
     def condition(self, node: Node | None) -> When | None:
         """Compile a `when`."""
@@ -301,10 +325,11 @@ def _pipeline(compiler: StepCompiler, node: Mapping) -> Step | None:
     before = compiler.auth
     inner: list[Exchange] = []
     compiler.in_pipeline = True
-    for item in items(node.get("pipeline")):
-        step = _pipelined(compiler, item) if isinstance(item, Mapping) else None
-        if step is not None:
-            inner.append(step)
+    with compiler.within(node, common):
+        for item in items(node.get("pipeline")):
+            step = _pipelined(compiler, item) if isinstance(item, Mapping) else None
+            if step is not None:
+                inner.append(step)
     compiler.in_pipeline = False
     if compiler.auth is not before:
         # Which reply answers the AUTH line is known where it is the last of the pipeline.
@@ -330,10 +355,11 @@ def _pipelined(compiler: StepCompiler, node: Mapping) -> Exchange | None:
 def _group(compiler: StepCompiler, node: Mapping) -> Step | None:
     common = compiler.common(node, "steps")
     before = compiler.auth
-    steps = compiler.steps(node.get("steps"))
-    after = compiler.auth
-    compiler.auth = before
-    otherwise = compiler.steps(node.get("else"))
+    with compiler.within(node, common):
+        steps = compiler.steps(node.get("steps"))
+        after = compiler.auth
+        compiler.auth = before
+        otherwise = compiler.steps(node.get("else"))
     if "when" in node.items:
         compiler.may_be_skipped(after)
     else:
@@ -349,7 +375,8 @@ def _talk(compiler: StepCompiler, node: Mapping) -> Step | None:
     value, common = node.get("talk"), compiler.common(node, "talk")
     if not isinstance(value, Scalar) or value.is_empty:
         return None
-    return Group(**common, steps=compile_talk(compiler, value, common.get("session", MAIN), common.get("timeout")))
+    with compiler.within(node, common):
+        return Group(**common, steps=compile_talk(compiler, value))
 
 
 VERBS: dict[str, Verb] = {

@@ -257,14 +257,14 @@ def _judge_lines(expectation: Expectation, reply: Reply, captures: dict[str, str
     for pattern in expectation.has:
         match, hint = _search(pattern, reply)
         if match is None:
-            found.append(Mismatch("has", f"has {pattern}", str(reply), hint or _near(pattern, reply)))
+            found.append(Mismatch("has", f"a line with {pattern}", str(reply), hint or _near(pattern, reply)))
         else:
             captures.update(match.named)
     for pattern in expectation.lacks:
         match, hint = _search(pattern, reply)
         if match is not None or hint:
             actual = match.text if match is not None and match.text else str(reply)
-            found.append(Mismatch("lacks", f"lacks {pattern}", actual, hint))
+            found.append(Mismatch("lacks", f"no line with {pattern}", actual, hint))
     return found
 
 
@@ -325,7 +325,7 @@ def _judge_capabilities(
             continue
         if parameters is None:
             offered = "offered: " + (", ".join(shown) or "nothing")
-            found.append(Mismatch("capabilities", str(wish), "not offered", offered))
+            found.append(Mismatch("capabilities", str(wish), f"{wish.name} not offered", offered))
         else:
             found.append(Mismatch("capabilities", str(wish), " ".join((wish.name, *parameters))))
     return found

@@ -65,7 +65,7 @@ class CapabilityWish:
 
     def __str__(self) -> str:
         if self.asks in ("required", "absent"):
-            return f"{self.name} {self.asks}"
+            return f"{self.name} offered" if self.asks == "required" else f"{self.name} not offered"
         asks = "" if self.asks == "at least" else f"{self.asks} "
         return f"{self.name} {asks}{' '.join(self.parameters)}"
 

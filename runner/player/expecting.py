@@ -85,7 +85,7 @@ def _check_required(player: Player, link: Link) -> None:
     required, player.required_capabilities = player.required_capabilities, ()
     missing = [name for name in required if name not in offered]
     if missing:
-        raise CaseSkipped(f"requires the capability {missing[0]}, which the server does not offer")
+        raise CaseSkipped(f"requires {missing[0]}, which the server does not offer")
 
 
 def _too_late(player: Player, link: Link, wanted: Expectation, limit: str) -> StepEnded:

@@ -7,6 +7,7 @@ it needs something from outside; every call wakes it. It sleeps in one place onl
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,7 @@ class Player:
         # The case so far.
         self._started = 0.0
         self.case_deadline = 0.0
+        self._group = (math.inf, "")  # until when the innermost group with a timeout may last, and how long it had
         self._elapsed = 0.0
         self._nonces = 0
         self._by_sid: list[Link] = []
@@ -222,14 +224,17 @@ class Player:
             self.record(step)
 
     def _run_group(self, group: Group, *, is_due: bool) -> Steps:
+        before = self._group
+        if group.timeout is not None:
+            self._group = min(before, (self.now + group.timeout, f"{group.timeout:g} s of '{group.label}'"))
         if not is_due:
             self._left_out(group.steps, Outcome.SKIPPED, CONDITION)
-            yield from self._run_steps(group.otherwise)
-            return
         try:
-            yield from self._run_steps(group.steps)
+            yield from self._run_steps(group.steps if is_due else group.otherwise)
         finally:
-            self._left_out(group.otherwise, Outcome.SKIPPED, "the condition of its 'else' holds")
+            self._group = before
+            if is_due:
+                self._left_out(group.otherwise, Outcome.SKIPPED, "the condition of its 'else' holds")
 
     def _step_ended(self, step: Step, recorded: int, ended: StepEnded) -> None:
         """Record how a step ended before its time; of a pipeline it is the first line that has no result yet."""
@@ -271,7 +276,7 @@ class Player:
         Raises:
             TimedOut: the step's or the case's time is over.
         """
-        end = min(self.step_deadline, self.case_deadline)
+        end = min(self.step_deadline, self.case_deadline, self._group[0])
         self.deadline = end if until is None or end < until else until
         yield
         if self.now >= end and (until is None or until > end):
@@ -285,6 +290,8 @@ class Player:
     def _limit(self) -> str:
         if self.is_case_over:
             return f"before the case's deadline of {self.case.deadline:g} s"
+        if self.now >= self._group[0]:
+            return f"within the {self._group[1]}"
         return f"within {self.step_seconds:g} s"
 
     # What steps do.

@@ -59,6 +59,7 @@ class Smtp(Machine):
         self._undecided = bytearray()  # what was sent since
         self._half_line = bytearray()
         self._tail = b""  # of a message, to find CRLF.CRLF across writes
+        self._awaits_handshake = False  # the go-ahead of STARTTLS was given
         self._chunk_left = 0  # octets of a BDAT chunk that are still due
         self._earned: deque[Owed] = deque()  # what the message or chunk under way earns once it is whole
         # Of the server.
@@ -133,6 +134,8 @@ class Smtp(Machine):
             self._decided()
         elif to == "greeting":
             self.greeted = True
+        elif to == "STARTTLS":
+            self._awaits_handshake = reply.code == self.starttls_code
         elif to == "QUIT":
             self.said_goodbye = is_good
 
@@ -250,7 +253,7 @@ class Smtp(Machine):
     def secured(self) -> None:
         """See `Machine.secured`. The session begins anew, except that no greeting comes (RFC 3207 section 4.2)."""
         self._hello = self._capabilities = self.challenge = None
-        self.in_auth = self.in_message = self._is_undecided = False
+        self.in_auth = self.in_message = self._is_undecided = self._awaits_handshake = False
         self._undecided.clear()
         self._half_line.clear()
         self._earned.clear()
@@ -259,12 +262,13 @@ class Smtp(Machine):
 
     @property
     def may_say_goodbye(self) -> bool:
-        """See `Machine.may_say_goodbye`: not while a message, a chunk, a challenge or half a line is open."""
+        """See `Machine.may_say_goodbye`: not while a message, an exchange or half a line is open."""
         return (
             self.greeted
             and not self.said_goodbye
             and not self.owed
-            and not (self.in_message or self.in_auth or self._chunk_left or self._half_line or self._is_broken)
+            and not (self.in_message or self.in_auth or self._awaits_handshake)
+            and not (self._chunk_left or self._half_line or self._is_broken)
         )
 
     @property

@@ -39,7 +39,7 @@ MOST_LINES = 120
 MARGIN = 12
 
 # Of these parts the texts themselves tell which part it is.
-_PLAIN_PARTS = ("code", "reply", "time")
+_PLAIN_PARTS = ("code", "reply", "time", "has", "lacks", "capabilities")
 
 
 def render_details(case: CaseResult, style: Style) -> list[str]:

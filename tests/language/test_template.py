@@ -120,14 +120,6 @@ def test_a_filter_that_fails_does_not_show_the_value():
     assert "the value of 'password' is not base64 of UTF-8 text (filter 'base64_decode')" == str(caught.value)
 
 
-def test_pieces_keep_what_the_author_wrote_apart_from_values():
-    """That is what a transcript needs to know where a value lies in a line."""
-    pieces = parsed("a ${x} b").pieces(lookup({"x": "v"}))
-    assert [("a ", False, ""), ("v", True, "x"), (" b", False, "")] == [
-        (text, value is not None, name) for text, value, name in pieces
-    ]
-
-
 @pytest.mark.parametrize("text", ["a ${x | repeat(0)} b", "${x:-d | upper | hex}", "$${x}", "plain", "${a.b:-}"])
 def test_a_template_shows_as_it_was_written(text):
     """Labels and messages show the text of the file, never a value."""

@@ -64,8 +64,8 @@ def test_no_limit_can_be_asked_for():
 @pytest.mark.parametrize(
     ("wish", "text"),
     [
-        (CapabilityWish("STARTTLS"), "STARTTLS required"),
-        (CapabilityWish("STARTTLS", "absent"), "STARTTLS absent"),
+        (CapabilityWish("STARTTLS"), "STARTTLS offered"),
+        (CapabilityWish("STARTTLS", "absent"), "STARTTLS not offered"),
         (CapabilityWish("AUTH", "at least", ("PLAIN", "LOGIN")), "AUTH PLAIN LOGIN"),
         (CapabilityWish("AUTH", "exactly", ("PLAIN",)), "AUTH exactly PLAIN"),
         (CapabilityWish("AUTH", "lacks", ("PLAIN",)), "AUTH lacks PLAIN"),

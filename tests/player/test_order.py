@@ -256,9 +256,36 @@ def test_a_condition_that_cannot_be_known(run, when, reason):
         run(f"  - {{when: {when}, send: X}}\n  - expect: 220", HELLO).result
     )
     result = run(f"  - name: maybe\n    when: {when}\n    steps:\n      - expect: 220", HELLO).result
-    assert [("maybe", f"error: {reason}"), ("expect 220", "not run")] == [
+    assert [("maybe", f"error: {reason}"), ("maybe: expect 220", "not run")] == [
         (step.label, text) for step, text in zip(result.steps, shown(result), strict=True)
     ]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "  - name: hello\n    because: it must\n    steps: [{expect: 250}]",
+        "  - name: hello\n    because: it must\n    talk: |\n      S: 250",
+        "  - name: hello\n    because: it must\n    pipeline: [{expect: 250}]",
+        "  - name: hello\n    because: not shown\n    steps: [{expect: 250, because: it must}]",
+    ],
+    ids=["steps", "talk", "pipeline", "a step's own"],
+)
+def test_what_a_group_says_of_its_steps(run, steps):
+    """A failed step inside a group is shown with the group's name and reason, unless it has a reason of its own."""
+    (step,) = run(steps, HELLO).result.steps
+    assert "it must" == step.because
+    assert step.label.startswith("hello: ")
+    assert Outcome.FAILED is step.outcome
+
+
+def test_a_groups_time(run):
+    """A group's timeout is for all its steps together, and each of them may take as long."""
+    inside = "{send: NOOP, expect: 250}"
+    steps = f"  - expect: 220\n  - name: slow\n    timeout: 50s\n    steps: [{inside}, {inside}]\n  - {inside}"
+    assert ["passed"] * 4 == shown(run(steps, HELLO, OK, OK, OK).result)
+    assert "failed: no reply to NOOP within the 50 s of 'slow'" == shown(run(steps, HELLO, OK).result)[2]
+    assert "failed: no reply to NOOP within 30 s" == shown(run(steps, HELLO, OK, OK).result)[3]
 
 
 @pytest.mark.parametrize("offers", [True, False], ids=["when", "else"])

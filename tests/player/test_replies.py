@@ -246,7 +246,7 @@ def test_requires_capability(run):
     """A scenario whose server lacks what it requires is skipped at the first reply that shows capabilities."""
     steps = "  - expect: 220\n  - {send: 'EHLO x', expect: 250}\n  - {send: NOOP, expect: 250}"
     result = run(steps, HELLO, EHLO, top="requires: {capability: STARTTLS}").result
-    reason = "requires the capability STARTTLS, which the server does not offer"
+    reason = "requires STARTTLS, which the server does not offer"
     assert (Outcome.SKIPPED, reason) == (result.outcome, result.reason)
     assert ["passed", f"skipped: {reason}", "not run"] == shown(result)
     result = run(steps, HELLO, EHLO, OK, top="requires: {capability: SIZE}").result

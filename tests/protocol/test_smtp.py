@@ -330,6 +330,7 @@ def test_quit_refused_is_no_goodbye():
         pytest.param(b"BDAT 5\r\nab", b"", id="a chunk"),
         pytest.param(b"BDAT 5\r\nab", b"503 no\r\n", id="a chunk that was refused early"),
         pytest.param(b"AUTH LOGIN\r\n", b"334 a\r\n", id="a challenge"),
+        pytest.param(b"STARTTLS\r\n", b"220 go\r\n", id="a handshake is due"),
         pytest.param(b"", b"rubbish\r\n", id="no reply came"),
     ],
 )

@@ -85,7 +85,7 @@ OPEN = {
     ("tls_only", "relay-refused"): "expected 550 or 554 or 530, got 250",
     ("submissions", "relay-refused"): "expected 550 or 554 or 530, got 250",
 }
-NOT_OFFERED = "expected STARTTLS required, got not offered"
+NOT_OFFERED = "expected STARTTLS offered, got STARTTLS not offered"
 NOT_TAKEN = "starttls: expected 220, got 502 5.5.1"
 WITHOUT_STARTTLS = {
     ("plain", "starttls"): NOT_OFFERED,
@@ -109,7 +109,7 @@ def bad_certificate(fault: str) -> dict[tuple[str, str], str]:
 VARIATIONS = [
     ("postfix", "open_relay", OPEN),
     ("exim", "open_relay", OPEN),
-    ("postfix", "auth_without_tls", {("tls_only", "auth-needs-tls"): "expected AUTH absent, got AUTH PLAIN LOGIN"}),
+    ("postfix", "auth_without_tls", {("tls_only", "auth-needs-tls"): "expected AUTH not offered, got AUTH PLAIN LOGIN"}),
     ("postfix", "starttls_off", WITHOUT_STARTTLS),
     ("postfix", "expired_certificate", bad_certificate("certificate expired")),
     ("exim", "expired_certificate", bad_certificate("certificate expired")),
@@ -131,8 +131,8 @@ VARIATIONS = [
             ("submissions", "submission-wrong-password"): BELIEVED,
         },
     ),
-    ("postfix", "no_size", {("plain", "capabilities"): "expected SIZE required, got not offered"}),
-    ("postfix", "no_pipelining", {("plain", "capabilities"): "expected PIPELINING required, got not offered"}),
+    ("postfix", "no_size", {("plain", "capabilities"): "expected SIZE offered, got SIZE not offered"}),
+    ("postfix", "no_pipelining", {("plain", "capabilities"): "expected PIPELINING offered, got PIPELINING not offered"}),
 ]
 
 
