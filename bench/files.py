@@ -90,7 +90,9 @@ def load_all(paths: list[Path]) -> Cost:
 def measure() -> Iterator[Figure]:
     with folder() as place:
         paths = write(place)
-        pairs = side_by_side(RUNS, lambda: in_child(lambda: compile_all(paths)), lambda: in_child(lambda: load_all(paths)))
+        pairs = side_by_side(
+            RUNS, lambda: in_child(lambda: compile_all(paths)), lambda: in_child(lambda: load_all(paths))
+        )
     yield Figure(
         "1,000 files of 40 lines read, checked, compiled",
         "CSafeLoader",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from common import HOST, Cost, Figure, in_child, program, run, server, side_by_side, spread, timed
+
 from scenarios import compiled, entries
 
 RUNS = 7

@@ -7,12 +7,12 @@ second reply, divided by their number: case, player, transcript, connection, eve
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from common import HOST, Cost, Figure, answering_server, in_child, spread, timed
+
 from scenarios import compiled, entries
 
 RUNS = {1000: 5, 10_000: 3}

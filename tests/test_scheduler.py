@@ -287,5 +287,3 @@ def test_without_skips():
     run = without_skips(RunResult(cases))
     assert not run.is_passed
     assert (Outcome.FAILED, "skipped: no target speaks lmtp") == (run.cases[1].outcome, run.cases[1].reason)
-
-

@@ -178,7 +178,8 @@ class TestWords:
     """What the command line's words say."""
 
     @pytest.mark.parametrize(
-        ("text", "expected"), [("a=b", ("a", "b")), ("a=", ("a", "")), ("a-1=b=c", ("a-1", "b=c")), ("a= b ", ("a", " b "))]
+        ("text", "expected"),
+        [("a=b", ("a", "b")), ("a=", ("a", "")), ("a-1=b=c", ("a-1", "b=c")), ("a= b ", ("a", " b "))],
     )
     def test_variable(self, text, expected):
         """All behind the first equals sign is the value, as it stands."""
@@ -198,16 +199,18 @@ class TestWords:
         assert ("p", SecretRef("file", str(tmp_path / "x:y"))) == parse_secret("p=file:x:y")
         assert ("p", SecretRef("prompt", "p")) == parse_secret("p")
 
-    @pytest.mark.parametrize("text", ["p=hunter2", "p=", "p=env:", "p=file:", "p=ENV:hunter2", "hunter2 =x", "=hunter2"])
+    @pytest.mark.parametrize(
+        "text", ["p=hunter2", "p=", "p=env:", "p=file:", "p=ENV:hunter2", "hunter2 =x", "=hunter2"]
+    )
     def test_wrong_secret(self, text):
         """What may be the secret itself is never repeated."""
-        with pytest.raises(UsageError, match="env:VARIABLE or .*file:PATH") as raised:
+        with pytest.raises(UsageError, match=r"env:VARIABLE or .*file:PATH") as raised:
             parse_secret(text)
         assert "hunter2" not in str(raised.value)
 
     def test_source_of_an_option(self):
         """Other options take the same sources, and say so by their own name."""
-        with pytest.raises(UsageError, match="^--user bob=…: a value on the command line shows"):
+        with pytest.raises(UsageError, match=r"^--user bob=…: a value on the command line shows"):
             parse_secret_source("--user bob", "hunter2")
 
 

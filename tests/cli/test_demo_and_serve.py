@@ -26,13 +26,16 @@ class TestDemo:
         assert [] == [case.scenario for case in runs[-1].cases if case.outcome.is_failure]
         assert "this was the embedded server, not one of yours" in ended.out.splitlines()
         skipped = [case.reason for case in runs[-1].cases if case.outcome.value == "skipped"]
-        assert {"no target speaks lmtp", "requires the target's tag 'tls-only-auth'"} == set(skipped)
+        assert [True, True] == [any(word in reason for reason in skipped) for word in ("lmtp", "tls-only-auth")]
+        assert 2 == len(skipped)
 
     def test_quiet(self, mailproof):
         """The summary alone still says it."""
         ended = mailproof("demo", "-q")
         assert ended.out.splitlines()[1:] == ["this was the embedded server, not one of yours"]
-        assert re.match(r"\d+ passed, 0 failed, 2 skipped in \d+\.\d\d s, target demo \(smtp://127\.0\.0\.1:\d+\)", ended.out)
+        assert re.match(
+            r"\d+ passed, 0 failed, 2 skipped in \d+\.\d\d s, target demo \(smtp://127\.0\.0\.1:\d+\)", ended.out
+        )
 
     def test_without_the_extra(self, mailproof, monkeypatch):
         """Where the extra is not installed its name is told."""

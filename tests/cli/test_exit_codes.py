@@ -153,9 +153,7 @@ class TestSurroundings:
     def test_closed(self, folder, server, stream, expected):
         """A closed standard stream is no socket's number; without standard output nothing begins."""
         write(folder, {"a.yaml": scenario()})
-        ended = run_process(
-            "run", "a.yaml", "--target", url(server), cwd=folder, preexec_fn=lambda: os.close(stream)
-        )
+        ended = run_process("run", "a.yaml", "--target", url(server), cwd=folder, preexec_fn=lambda: os.close(stream))
         assert expected == ended.code
         assert (0 if expected else 1) == server.connections
         if expected:
@@ -212,7 +210,10 @@ class TestInternal:
         assert EXIT_TOOL == ended.code
         assert ["error", "passed"] == [case.outcome.value for case in runs[-1].cases]
         assert "internal error: Broken; this is a fault of mailproof, not of the server" in " ".join(ended.out.split())
-        assert "mailproof: internal error: Broken; run again with --debug to see where, and please report it\n" == ended.err
+        assert (
+            "mailproof: internal error: Broken; run again with --debug to see where, and please report it\n"
+            == ended.err
+        )
 
     def test_debug(self, mailproof, server, monkeypatch):
         """--debug says where, with secrets masked."""

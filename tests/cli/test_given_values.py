@@ -178,7 +178,10 @@ class TestSecrets:
         ended = mailproof("run", "a.yaml", "-v", "--target", url(server), "--secret", "password=file:secret")
         self.check(ended, heard)
         path = folder / "secret"
-        assert f"mailproof: warning: the secret file '{path}' can be read by others than its owner (chmod 600)\n" == ended.err
+        assert (
+            f"mailproof: warning: the secret file '{path}' can be read by others than its owner (chmod 600)\n"
+            == ended.err
+        )
 
     def test_target_and_command(self, mailproof, folder, heard, server):
         """A project file's secret may come from a program; its words go to no shell."""

@@ -19,7 +19,7 @@ from runner.cli import output
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def on_terminal(folder, *words, columns=80, env=None, both=True):
+def on_terminal(folder, *words, columns=80, env=None):
     """Run the command line on a terminal of its own; return its exit code and all that it wrote there."""
     child, terminal = pty.fork()
     if child == 0:  # pragma: no cover - another process
@@ -57,7 +57,10 @@ def shown(written):
 def files(folder, server):
     """Several scenarios, and one that fails."""
     write(folder, {f"{name}.yaml": scenario(name) for name in "abc"})
-    write(folder, {"d.yaml": scenario("d").replace("expect: 250", "expect: 250 something else that is long enough to wrap")})
+    write(
+        folder,
+        {"d.yaml": scenario("d").replace("expect: 250", "expect: 250 something else that is long enough to wrap")},
+    )
     write(folder, {"mailproof.yaml": f"targets: {{mx: '{url(server)}'}}\n"})
 
 
@@ -72,7 +75,7 @@ class TestTerminal:
         assert 1 == code
         assert "\x1b[32m" in written
         assert "\x1b[31m" in written
-        assert re.search(r"4/4|100%", written)
+        assert re.search(r"\d/4", written)
         assert not any(re.search(r"\d/4|\d%", line) for line in lines)
         assert "scenario" == lines[0].split()[0]
         assert [] == [line for line in lines if len(line) > 80]

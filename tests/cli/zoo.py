@@ -143,7 +143,9 @@ ZOO = {
     "endless-line": Beast(after(0, lambda conn: flood(conn, b"x" * 64)), "failed", _LINE),
     "endless-digits": Beast(at_once(lambda conn: flood(conn, b"220-")), "failed", _LINE),
     "endless-zeros": Beast(at_once(lambda conn: flood(conn, b"\0" * 64)), "failed", _LINE),
-    "half-a-line": Beast(after(0, b"250 hal", stall), "failed", "within 0.4 s, only 7 bytes: '250 hal'", "plain-stalls"),
+    "half-a-line": Beast(
+        after(0, b"250 hal", stall), "failed", "within 0.4 s, only 7 bytes: '250 hal'", "plain-stalls"
+    ),
     "half-a-reply": Beast(after(0, b"250-one\r\n", stall), "failed", "no whole reply to EHLO within", "plain-stalls"),
     "drip": Beast(drip, "error", "no whole greeting within 0.4 s, only .* bytes: '220 drip", "plain-stalls"),
     "two-codes": Beast(after(0, b"250-a\r\n550 b\r\n", stall), "failed", "different codes, 250 and 550"),
@@ -168,7 +170,7 @@ ZOO = {
     "healthy-too": Beast(polite, "passed", "^$"),
 }
 # The servers that send without end.
-FLOODS = tuple(name for name in ZOO if name.startswith(("endless-", "floods-"))) + ("tls-garbage",)
+FLOODS = (*tuple(name for name in ZOO if name.startswith(("endless-", "floods-"))), "tls-garbage")
 
 
 def unused_port():

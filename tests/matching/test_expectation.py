@@ -158,7 +158,9 @@ def test_one_alternative(alternative, text, part):
         pytest.param(
             expecting(has=(pattern("8bitmime"),)),
             "250-mx\n250 8BITMIME",
-            Mismatch("has", "a line with 8bitmime", "250-mx\n250 8BITMIME", "line 2: only the case differs, and case counts"),
+            Mismatch(
+                "has", "a line with 8bitmime", "250-mx\n250 8BITMIME", "line 2: only the case differs, and case counts"
+            ),
             id="has",
         ),
         pytest.param(
@@ -168,7 +170,10 @@ def test_one_alternative(alternative, text, part):
             id="lacks",
         ),
         pytest.param(
-            expecting(lacks=(pattern("/y*/"),)), "250 Ok", Mismatch("lacks", "no line with /y*/", "250 Ok"), id="lacks nothing"
+            expecting(lacks=(pattern("/y*/"),)),
+            "250 Ok",
+            Mismatch("lacks", "no line with /y*/", "250 Ok"),
+            id="lacks nothing",
         ),
         pytest.param(
             expecting(captures=(Capture("id", pattern(r"/queued as (\w+)/")),)),

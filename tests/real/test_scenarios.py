@@ -109,7 +109,11 @@ def bad_certificate(fault: str) -> dict[tuple[str, str], str]:
 VARIATIONS = [
     ("postfix", "open_relay", OPEN),
     ("exim", "open_relay", OPEN),
-    ("postfix", "auth_without_tls", {("tls_only", "auth-needs-tls"): "expected AUTH not offered, got AUTH PLAIN LOGIN"}),
+    (
+        "postfix",
+        "auth_without_tls",
+        {("tls_only", "auth-needs-tls"): "expected AUTH not offered, got AUTH PLAIN LOGIN"},
+    ),
     ("postfix", "starttls_off", WITHOUT_STARTTLS),
     ("postfix", "expired_certificate", bad_certificate("certificate expired")),
     ("exim", "expired_certificate", bad_certificate("certificate expired")),
@@ -132,7 +136,11 @@ VARIATIONS = [
         },
     ),
     ("postfix", "no_size", {("plain", "capabilities"): "expected SIZE offered, got SIZE not offered"}),
-    ("postfix", "no_pipelining", {("plain", "capabilities"): "expected PIPELINING offered, got PIPELINING not offered"}),
+    (
+        "postfix",
+        "no_pipelining",
+        {("plain", "capabilities"): "expected PIPELINING offered, got PIPELINING not offered"},
+    ),
 ]
 
 
