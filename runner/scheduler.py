@@ -101,6 +101,8 @@ class Scheduler:
         self._begun: set[int] = set()
         self._interrupted = ""
         self._is_over = False
+        #: Whether all that was to be played has been.
+        self.has_ended = False
         #: What went wrong inside mailproof itself, one for each case that it cost.
         self.crashes: list[BaseException] = []
 
@@ -117,6 +119,7 @@ class Scheduler:
         except KeyboardInterrupt:
             self._interrupted = self._interrupted or "broken off"
         finally:
+            self.has_ended = True
             self._driver.close()
         return RunResult(tuple(self._all_results()), time.monotonic() - started, self._interrupted)
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from runner.results import CaseResult
 
 FALLBACK_COLUMNS = 80
+# A terminal shows ^C behind the progress, and must not begin a new line with it.
+CONTROL_COLUMNS = 8
+# ECMA-48 8.3.41: to the line's beginning, and erase to its end.
+ERASED = "\r\x1b[K"
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,12 +96,12 @@ class _Counter:
     def close(self) -> None:
         """Take the counter off the screen."""
         with suppress(OSError):
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            print(ERASED, end="", file=sys.stderr, flush=True)
 
 
 class _Bar:
     def __init__(self, total: int, make: Callable[..., object]) -> None:
-        self._bar: object = make(total=total, unit="case", leave=False, file=sys.stderr)
+        self._bar: object = make(total=total, unit="case", leave=False, file=sys.stderr, ncols=_bar_columns())
 
     def advance(self, result: CaseResult) -> None:  # noqa: ARG002 -- the interface's
         """Count one case that has ended."""
@@ -108,6 +112,15 @@ class _Bar:
         """Take the bar off the screen."""
         with suppress(OSError):
             self._bar.close()  # type: ignore[attr-defined]
+            print(ERASED, end="", file=sys.stderr, flush=True)
+
+
+def _bar_columns() -> int:
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        columns = 0
+    return max((columns or FALLBACK_COLUMNS) - CONTROL_COLUMNS, CONTROL_COLUMNS)
 
 
 def progress(total: int, options: argparse.Namespace) -> Progress:

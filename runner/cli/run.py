@@ -104,14 +104,14 @@ def play(
 
     shown = progress(len(entries), options)
     scheduler = Scheduler(entries, keeps_all_transcripts=options.verbose, finished=shown.advance, **limits)
-    try:
-        with _Signals(scheduler) as signals:
+    with _Signals(scheduler) as signals:
+        try:
             run = scheduler.run()
-    finally:
-        shown.close()
-    if no_skips:
-        run = without_skips(run)
-    show(render_run(replace(run, is_embedded=is_embedded), style(options)).rstrip("\n"))
+        finally:
+            shown.close()
+        if no_skips:
+            run = without_skips(run)
+        show(render_run(replace(run, is_embedded=is_embedded), style(options)).rstrip("\n"))
     for crash in scheduler.crashes:
         tell(f"mailproof: internal error: {debugging.describe(crash, is_debug=options.debug)}")
     return signals.exit_code or _exit_code(run, is_crashed=bool(scheduler.crashes))
@@ -125,7 +125,10 @@ def _exit_code(run: RunResult, *, is_crashed: bool) -> int:
 
 
 class _Signals:
-    """While it is open, SIGINT and SIGTERM stop the run, a second one breaks it off; a third ends the process."""
+    """While it is open, SIGINT and SIGTERM stop the run and a second one breaks it off.
+
+    Once the run has ended they wait for its report, for Ctrl-C is often struck twice. One more ends the process.
+    """
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.exit_code = 0
@@ -142,8 +145,11 @@ class _Signals:
             signal.signal(number, handler)
 
     def _caught(self, number: int, _: FrameType | None) -> None:
-        if self.exit_code:
-            self.__exit__()
+        is_first = not self.exit_code
+        self.exit_code = self.exit_code or (EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_TERMINATED)
+        if is_first and not self._scheduler.has_ended:
+            self._scheduler.stop(signal.Signals(number).name)
+            return
+        self.__exit__()
+        if not self._scheduler.has_ended:
             raise KeyboardInterrupt
-        self.exit_code = EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_TERMINATED
-        self._scheduler.stop(signal.Signals(number).name)

@@ -13,6 +13,7 @@ import pytest
 from commands import ended, run_process, scenario, start, url, write
 from fake_server import FakeServer
 
+import runner.report
 from runner.cli import main
 from runner.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_PASSED, EXIT_TERMINATED, EXIT_TOOL, EXIT_USAGE
 from runner.player import Player
@@ -281,6 +282,26 @@ class TestSignals:
         assert EXIT_INTERRUPTED == result.code
         assert "Traceback" not in result.err
         assert "interrupted (SIGINT): 0 passed, 0 failed, 1 error" in result.out
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_while_reporting(self, mailproof, folder, server, monkeypatch, count):
+        """Once all has run the report is shown whole, however often Ctrl-C is struck on the way to it."""
+        render = runner.report.render_run
+        write(folder, {"a.yaml": scenario("a")})
+
+        def interrupted(run, style):
+            os.kill(os.getpid(), signal.SIGINT)
+            return render(run, style)
+
+        def finished(_, result):
+            if count == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        monkeypatch.setattr(runner.report, "render_run", interrupted)
+        monkeypatch.setattr("runner.cli.output._Silent.advance", finished)
+        ended = mailproof("run", "a.yaml", "--target", url(server))
+        assert (EXIT_INTERRUPTED, "") == (ended.code, ended.err)
+        assert "1 passed, 0 failed" in ended.out
 
     def test_while_reading(self, mailproof, folder, monkeypatch):
         """Before anything runs Ctrl-C ends it with a word."""

@@ -103,6 +103,13 @@ class TestTerminal:
         assert 1 == len([line for line in shown(written) if line])
         assert not re.search(r"\d/4|\d%", written)
 
+    def test_room_for_control_characters(self, folder):
+        """Beside the progress there is room for the ^C that a terminal shows."""
+        _, written = on_terminal(folder, "run", ".", columns=60)
+        progress = [part for part in written.split("\r") if "/4" in part]
+        assert progress
+        assert max(map(len, progress)) <= 60 - len("^C^C")
+
     @pytest.mark.parametrize("columns", [40, 60, 132])
     def test_width(self, folder, columns):
         """Lines fit the terminal, whatever its width."""
