@@ -153,8 +153,14 @@ class _Reader:
                 elif kind == "file":
                     found[name] = SecretRef("file", str(self._folder / _text(given)), key.span)
                 elif kind == "command":
-                    found[name] = SecretRef("command", _texts(given), key.span)
+                    found[name] = SecretRef("command", self._command(given), key.span)
         return found
+
+    def _command(self, node: Node) -> tuple[str, ...]:
+        """A program with a slash in its name is a path, relative to the file as any other; a bare name is looked up."""
+        words = _texts(node)
+        is_path = bool(words) and "/" in words[0]
+        return (str(self._folder / words[0]), *words[1:]) if is_path else words
 
     def _limits(self, node: MappingNode) -> Limits:
         usual = Limits()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Blanks between two columns, as tabulate's plain format has them.
 GAP = 2
+# A quiet run is a few lines, whatever happened.
+QUIET_WARNINGS = 5
 
 
 def render_run(run: RunResult, style: Style) -> str:
@@ -59,9 +61,19 @@ def render_summary(run: RunResult, style: Style) -> list[str]:
     lines = [lines[0], *("  " + row for row in lines[1:])]
     if run.is_embedded:
         lines.append("this was the embedded server, not one of yours")
-    if not run.count(Outcome.PASSED):
+    if not run.count(Outcome.PASSED) and not any(case.outcome.is_failure for case in run.cases):
         lines.append("nothing passed: not a pass")
+    if style.verbosity == "quiet":
+        lines += _told_warnings(run, style)
     return [style.paint(line, _verdict(run)) for line in lines]
+
+
+def _told_warnings(run: RunResult, style: Style) -> list[str]:
+    """Return each warning once: where nothing else is shown, an unverified certificate must still be seen."""
+    warnings = list(dict.fromkeys(text for case in run.cases for text in case.warnings))
+    lines = [cut(f"warning: {plain(text)}", style.width) for text in warnings[:QUIET_WARNINGS]]
+    left_out = len(warnings) - QUIET_WARNINGS
+    return [*lines, f"… {left_out} more warnings"] if left_out > 0 else lines
 
 
 def _counts(run: RunResult) -> list[str]:

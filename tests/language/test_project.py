@@ -19,7 +19,7 @@ targets:
     url: submission://mail.example.com:10587
     tags: [auth, inside]
     vars: {username: alice@example.com}
-    secrets: {password: {env: ALICE_PASSWORD}, other: {file: secrets/other}, third: {command: [pass, show, x]}}
+    secrets: {password: {env: ALICE_PASSWORD}, other: {file: secrets/other}, third: {command: [pass, show, x]}, fourth: {command: [./get, x]}}
     source_address: 192.0.2.7
     tls: {verify: no, ca: ca.pem, server_name: mx.example.com, min: TLSv1.3}
     plaintext_secrets: allow
@@ -82,6 +82,7 @@ def test_a_target_has_all_its_parts(tmp_path):
         "password": ("env", "ALICE_PASSWORD"),
         "other": ("file", str(tmp_path / "secrets" / "other")),
         "third": ("command", ("pass", "show", "x")),
+        "fourth": ("command", (str(tmp_path / "get"), "x")),
     }
     assert target.span.place == "mailproof.yaml:4:10"
 
