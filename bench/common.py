@@ -32,7 +32,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One row of the table. `ratio` is the median, `low` and `high` the extremes; `target` as in the design."""
+    """One row of the table. `ratio` is a median with its extremes; `target` is the design's."""
 
     what: str
     beside: str
@@ -158,12 +158,21 @@ def answering_server(delay: float = 0.0) -> contextlib.AbstractContextManager[in
     return server(lambda port: [sys.executable, "-S", str(HERE / "answering_server.py"), str(port), str(delay)])
 
 
-COLUMNS = (("what", 56), ("beside", 20), ("ratio", 20), ("target", 22), ("ours", 18), ("theirs", 18))
+COLUMNS = (("what", 56), ("beside", 18), ("ratio", 18), ("target", 22), ("ours", 15), ("theirs", 15))
+
+
+def print_heading() -> None:
+    """Print the table's head."""
+    _print_row([name for name, _ in COLUMNS])
+    _print_row(["-" * width for _, width in COLUMNS])
 
 
 def print_figures(figures: Iterator[Figure]) -> None:
     """Print rows as they come."""
     for figure in figures:
-        cells = (figure.what, figure.beside, figure.ratio, figure.target, figure.ours, figure.theirs)
-        print("| " + " | ".join(cell.ljust(width) for cell, (_, width) in zip(cells, COLUMNS, strict=True)) + " |")
-        sys.stdout.flush()
+        _print_row([figure.what, figure.beside, figure.ratio, figure.target, figure.ours, figure.theirs])
+
+
+def _print_row(cells: list[str]) -> None:
+    padded = (cell.ljust(width) for cell, (_, width) in zip(cells, COLUMNS, strict=True))
+    print(f"| {' | '.join(padded)} |", flush=True)

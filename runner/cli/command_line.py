@@ -46,7 +46,7 @@ def make_parser(command_name: str = "") -> argparse.ArgumentParser:
     parser.add_argument("-V", "--version", action="version", version=f"mailproof {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
-        if command_name and command.NAME != command_name:
+        if command_name and command_name != command.NAME:
             continue
         added = commands.add_parser(
             command.NAME,

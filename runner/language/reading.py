@@ -68,9 +68,6 @@ class Reading:
         """Parse a scalar as a template and note its placeholders; None where nothing is written, or it is wrong."""
         if not isinstance(node, Scalar) or node.is_empty:
             return None
-        text = node.text
-        if "${" not in text and "{{" not in text:
-            return Template((text,), node.span)
         before = len(self.problems)
         template = self.noted(parse_template(node, self.problems, is_message=is_message))
         return template if len(self.problems) == before else None

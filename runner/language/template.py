@@ -100,7 +100,7 @@ class Template:
     @property
     def is_literal(self) -> bool:
         """Whether it has no placeholders."""
-        return not any(isinstance(part, Placeholder) for part in self.parts)
+        return all(isinstance(part, str) for part in self.parts)
 
     @property
     def placeholders(self) -> Iterator[Placeholder]:

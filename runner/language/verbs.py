@@ -142,7 +142,7 @@ class StepCompiler:
 
     def after(self, step: Exchange) -> Exchange:
         """Follow the AUTH exchange over the reply that a step reads."""
-        if not self.in_pipeline and self.auth is not AuthState.CLOSED:
+        if not self.in_pipeline:
             self.auth = auth_state.after_expect(self.auth, step.expect, self.reading.machine)
         return step
 
