@@ -5,14 +5,35 @@ Start-up counts, so each command imports what it needs when it runs.
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code; the entry point of `mailproof`."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    """Run the command line and return its exit code; the entry point of `mailproof`.
+
+    Without `arguments` they are the process's, and the process ends here.
+    """
+    if arguments is not None:
+        return _run(list(arguments))
+    code = _run(sys.argv[1:])
+    _leave(code)
+    return code
+
+
+def _leave(code: int) -> None:
+    """End the process without taking the interpreter apart: that takes a seventh of the time of a short run."""
+    atexit._run_exitfuncs()  # noqa: SLF001 -- what others asked for at the end must still be done
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _run(words: list[str]) -> int:
     if words in (["--version"], ["-V"]):
         from runner import __version__  # noqa: PLC0415
 

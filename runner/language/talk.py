@@ -17,7 +17,7 @@ from runner.errors import Span
 from runner.language.expecting import expectation_of
 from runner.language.model import Data, Exchange, Send, Step
 from runner.language.template import Template, parse_text
-from runner.language.verbs import StepCompiler, shorten
+from runner.language.verbs.compiler import StepCompiler, shorten
 from runner.matching.expectation import Block, Short, Word, code_fits
 
 if TYPE_CHECKING:

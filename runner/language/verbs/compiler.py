@@ -1,0 +1,194 @@
+"""What compiles a step of any verb: the part that all have in common, and a registry that the verbs fill.
+
+`VERBS` is filled in `runner.language.verbs`; a verb compiles by a function of the StepCompiler and its mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from runner.errors import Span
+from runner.language import auth_state
+from runner.language.auth_state import AuthState
+from runner.language.filters import to_bytes
+from runner.language.loader import Mapping, Node
+from runner.language.model import MAIN, Exchange, Send, Step, TlsOptions, When
+from runner.language.reading import Reading, items
+from runner.language.template import Template
+
+# How much of a step's text its label shows.
+LABEL_WIDTH = 60
+#: What any step may have beside its verb; most have none of it.
+_COMMON = ("name", "because", "session", "when", "timeout")
+_NOTHING_GIVEN = {"because": "", "session": MAIN, "when": None, "timeout": None}
+
+
+@dataclass(slots=True)
+class StepCompiler:
+    """Compiles steps in the order in which they happen; `auth` is what is known of the AUTH exchange so far."""
+
+    reading: Reading
+    auth: AuthState = AuthState.CLOSED
+    #: In a pipeline every line leaves before any reply is read.
+    in_pipeline: bool = False
+    #: What a group gives to the steps inside that do not say it themselves, and its name.
+    given: dict[str, Any] = field(default_factory=lambda: _NOTHING_GIVEN)
+    group: str = ""
+
+    def steps(self, node: Node | None) -> tuple[Step, ...]:
+        """Compile a list of steps; what is wrong in one does not hide the others."""
+        found = (self.step(item) for item in items(node) if isinstance(item, Mapping))
+        return tuple(step for step in found if step is not None)
+
+    def step(self, node: Mapping) -> Step | None:
+        """Compile one step; None if its verb can't be told (the schema check has said so)."""
+        verbs = [key for key in node.items if key in VERBS and key != "expect"]
+        if len(verbs) > 1 or not (verbs or "expect" in node.items):
+            return None
+        before = self.auth
+        step = VERBS[verbs[0] if verbs else "expect"](self, node)
+        if "when" in node.items and "steps" not in node.items:
+            self.may_be_skipped(before)
+        return step
+
+    def may_be_skipped(self, otherwise: AuthState) -> None:
+        """Join what is known on one way with what is known on the other, where the server decides which it goes."""
+        if self.auth is not otherwise:
+            self.auth = AuthState.UNKNOWN
+
+    def common(self, node: Mapping, label: str) -> dict[str, Any]:
+        """Return what every step may have, as keyword arguments of the model's classes."""
+        reading = self.reading
+        span = next(iter(node.items.values()))[0].span if node.items else node.span
+        if node.items.keys().isdisjoint(_COMMON):
+            return self.inner(span, label)
+        timeout = reading.duration(node.get("timeout"))
+        return {
+            "span": span,
+            "label": self._named(reading.text(node.get("name")) or shorten(label)),
+            "because": reading.text(node.get("because")) or self.given["because"],
+            "session": reading.session(node.get("session")),
+            "when": self.condition(node.get("when")),
+            "timeout": self.given["timeout"] if timeout is None else timeout,
+        }
+
+    def inner(self, span: Span, label: str) -> dict[str, Any]:
+        """Return what a step has that says nothing of it: what its group gives."""
+        return {"span": span, "label": self._named(shorten(label)), **self.given}
+
+    def _named(self, label: str) -> str:
+        return f"{self.group}: {label}" if self.group else label
+
+    @contextmanager
+    def within(self, node: Mapping, common: dict[str, Any]) -> Iterator[None]:
+        """Compile a group's steps: what it says of `because`, `session` and `timeout` holds inside; its name leads."""
+        before = self.given, self.group
+        self.given = {**_NOTHING_GIVEN, **{key: common[key] for key in ("because", "session", "timeout")}}
+        self.group = common["label"] if "name" in node.items else self.group
+        try:
+            yield
+        finally:
+            self.given, self.group = before
+
+    def condition(self, node: Node | None) -> When | None:
+        """Compile a `when`."""
+        if not isinstance(node, Mapping):
+            return None
+        reading = self.reading
+        if "is" in node.items and "var" not in node.items:
+            reading.fail(node.items["is"][0].span, "'is' judges a variable", "name it: var: …")
+        return When(
+            span=node.span,
+            capability=reading.text(node.get("capability")).upper(),
+            reply=reading.alternatives(node.get("reply"), with_connect_words=True),
+            tls=reading.boolean(node.get("tls")),
+            variable=reading.variable(node.get("var")),
+            matches=reading.pattern(node.get("is")),
+            negated=self.condition(node.get("not")),
+        )
+
+    def tls(self, node: Node | None) -> TlsOptions:
+        """Compile TLS options."""
+        if not isinstance(node, Mapping):
+            return TlsOptions()
+        reading = self.reading
+        return TlsOptions(
+            verify=reading.boolean(node.get("verify")),
+            ca=reading.path(node.get("ca")),
+            server_name=reading.template(node.get("server_name")),
+            minimum=reading.text(node.get("min")) or None,
+        )
+
+    def after(self, step: Exchange) -> Exchange:
+        """Follow the AUTH exchange over the reply that a step reads."""
+        if not self.in_pipeline:
+            self.auth = auth_state.after_expect(self.auth, step.expect, self.reading.machine)
+        return step
+
+    def send(self, line: Template, **given: Any) -> Send:
+        """Make a client line: split off an AUTH line's response, and check a response as far as it is certain."""
+        encode = given.get("encode", "auto")
+        response, flat = None, line.flat
+        if "\n" in flat or "\r" in flat or "\0" in flat:
+            advice = "one 'send' is one line; for a message there is 'data'"
+            self.reading.fail(line.span, "a client line holds no CR, LF or NUL", advice)
+        if match := self.reading.machine.auth_command.match(flat):
+            head, tail = line.split(match.end())
+            if not tail.flat and encode == "base64":
+                self.reading.fail(line.span, "no response follows the mechanism", "there is nothing to encode here")
+            elif tail.flat and (encode == "base64" or (encode == "auto" and not tail.is_literal)):
+                line, response = head, _with_nul(tail)
+                self._check_encoded(tail)
+            elif tail.flat and encode == "auto":
+                self._check_literal(tail)
+            self.auth = AuthState.SENT
+        elif self.auth is AuthState.CHALLENGED:
+            if encode == "auto":
+                self._check_literal(line) if line.is_literal else self._check_encoded(line)
+            self.auth = AuthState.SENT
+        elif self.auth is AuthState.SENT and encode == "auto" and not line.is_literal:
+            self.reading.fail(
+                line.span,
+                "a line after AUTH, but the reply that says how the server reads it is not expected before it",
+                f"expect: {self.reading.machine.challenge_code} before this line, "
+                "or say encode: base64 (a response) or encode: none",
+            )
+            self.auth = AuthState.UNKNOWN
+        is_ready = response is None and line.is_literal and encode != "base64"
+        ready = to_bytes(line.flat) + given.get("eol", b"\r\n") if is_ready else b""
+        return Send(line=line, response=response, ready=ready, **given)
+
+    def _check_literal(self, line: Template) -> None:
+        if not auth_state.is_base64(line.flat):
+            self.reading.fail(
+                line.span,
+                f"'{shorten(line.flat)}' is a response in an AUTH exchange, and not base64",
+                "add encode: base64 to have it encoded, or encode: none to send it as it stands",
+            )
+
+    def _check_encoded(self, line: Template) -> None:
+        if twice := auth_state.encoded_twice(line):
+            self.reading.fail(
+                twice.span,
+                "this line is base64-encoded as a whole, and '| base64' would encode it twice",
+                "leave out '| base64', or add encode: none",
+            )
+
+
+def shorten(text: str) -> str:
+    """Return a text fit for a label: one line, cut where it is long."""
+    line = text.partition("\n")[0]
+    return line if len(line) <= LABEL_WIDTH else line[: LABEL_WIDTH - 1] + "…"
+
+
+def _with_nul(response: Template) -> Template:
+    r"""In an AUTH line's response the two characters `\0` mean NUL (RFC 4616)."""
+    parts = tuple(part.replace("\\0", "\0") if isinstance(part, str) else part for part in response.parts)
+    return Template(parts, response.span)
+
+
+Verb = Callable[[StepCompiler, Mapping], Step | None]
+VERBS: dict[str, Verb] = {}

@@ -1,0 +1,105 @@
+"""Verbs that send and expect: `expect` alone, `send`, `data`, `auth`, `close`, `wait`."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from runner.language.auth_state import AuthState
+from runner.language.expecting import compile_expectation
+from runner.language.loader import Mapping
+from runner.language.model import Auth, Data, Exchange, Hangup, Step, Wait
+from runner.language.reading import Reading
+from runner.language.template import Placeholder, Template, did_you_mean
+from runner.language.verbs.compiler import StepCompiler
+
+EOLS = {"crlf": b"\r\n", "lf": b"\n", "cr": b"\r", "none": b""}
+
+
+def expect_alone(compiler: StepCompiler, node: Mapping) -> Step | None:
+    """`expect`: the next reply that is owed."""
+    expectation = compile_expectation(compiler.reading, node)
+    label = f"expect {expectation}" if expectation is not None else "expect"
+    return compiler.after(Exchange(**compiler.common(node, label), expect=expectation))
+
+
+def send(compiler: StepCompiler, node: Mapping) -> Step | None:
+    """Compile `send`, one client line."""
+    reading = compiler.reading
+    line = reading.template(node.get("send"))
+    given = compiler.common(node, f"send {line}")
+    given["expect"] = compile_expectation(reading, node)
+    if not node.items.keys().isdisjoint(("eol", "encode", "replies")):
+        given["eol"] = EOLS.get(reading.text(node.get("eol")) or "crlf", b"\r\n")
+        given["encode"] = reading.text(node.get("encode")) or "auto"
+        given["replies"] = reading.count(node.get("replies"))
+    if line is None:
+        compiler.auth = AuthState.UNKNOWN
+        return None
+    return compiler.after(compiler.send(line, **given))
+
+
+def data(compiler: StepCompiler, node: Mapping) -> Step | None:
+    """Compile `data`, the message alone."""
+    message = compiler.reading.template(node.get("data"), is_message=True)
+    common, expectation = compiler.common(node, "data"), compile_expectation(compiler.reading, node)
+    return Data(**common, message=message, expect=expectation) if message is not None else None
+
+
+def auth(compiler: StepCompiler, node: Mapping) -> Step | None:
+    """Compile `auth`; without an `expect` it demands success."""
+    value, reading = node.get("auth"), compiler.reading
+    inner = value if isinstance(value, Mapping) else None
+    mechanism = reading.template(inner.get("mechanism") if inner else value)
+    compiler.auth = AuthState.CLOSED
+    common = compiler.common(node, f"auth {mechanism}")
+    expectation = compile_expectation(reading, node, default=reading.machine.authenticated_code)
+    if mechanism is None:
+        return None
+    return Auth(
+        **common,
+        expect=expectation,
+        mechanism=mechanism,
+        initial=reading.boolean(inner.get("initial") if inner else None) is not False,
+        parts=_auth_parts(reading, mechanism, inner),
+    )
+
+
+def _auth_parts(reading: Reading, mechanism: Template, inner: Mapping | None) -> dict[str, Template]:
+    """Return the parts of the credentials: as written, else `${username}` and the like where they are wanted."""
+    from runner.sasl import MECHANISMS  # noqa: PLC0415 -- hashes and json: only where a scenario uses auth
+
+    known = MECHANISMS.get(mechanism.flat.upper())
+    if known is None and mechanism.is_literal:
+        advice = did_you_mean(mechanism.flat.upper(), MECHANISMS, "the mechanisms are")
+        reading.fail(mechanism.span, f"unknown mechanism '{mechanism.flat}'", advice)
+    parts: dict[str, Template] = {}
+    for part in ("username", "password", "token", "authzid"):
+        written = reading.template(inner.get(part)) if inner else None
+        if written is not None:
+            parts[part] = written
+        elif part != "authzid" and (known is None or part in known.wants):
+            default = None if known is not None else ""
+            implied = Placeholder(part, default, (), mechanism.span)
+            parts[part] = reading.noted(Template((implied,), mechanism.span))
+    return parts
+
+
+def close(compiler: StepCompiler, node: Mapping) -> Step | None:
+    """Compile `close`."""
+    how = compiler.reading.text(node.get("close")) or "quit"
+    if how != "quit" and "expect" in node.items:
+        compiler.reading.fail(node.items["expect"][0].span, f"after 'close: {how}' no reply can come", "leave it out")
+    compiler.auth = AuthState.CLOSED
+    return Hangup(
+        **compiler.common(node, f"close {how}"),
+        how=cast(Literal["quit", "fin", "reset"], how),
+        expect=compile_expectation(compiler.reading, node),
+    )
+
+
+def wait(compiler: StepCompiler, node: Mapping) -> Step | None:
+    """Compile `wait`."""
+    seconds = compiler.reading.duration(node.get("wait"))
+    if seconds is None:
+        return None
+    return Wait(**compiler.common(node, f"wait {compiler.reading.text(node.get('wait'))}"), seconds=seconds)
