@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
-from runner import connection, errors, scheduler, surroundings
+from runner import connection, errors, mx, process, scheduler, session, surroundings
 from runner.cli.command_line import make_parser
-from runner.language import filters, loader, model, reading, target, values
+from runner.language import body, filters, loader, model, reading, target, values
 from runner.language.vocabulary import CLIENT_VERBS, CONTROL_VERBS
 from runner.matching import regex, regex_syntax
 from runner.player import auth, finishing
@@ -35,12 +35,16 @@ _KINDS = {
     "duration": "duration",
     "count": "whole number",
     "size": "size",
+    "rate": "rate",
+    "message": "text, or [where it comes from](#messages)",
     "pattern": "[pattern](#patterns)",
     "patterns": "[pattern](#patterns), or a list",
     "texts": "text, or a list",
+    "short_forms": "[short form](#the-short-form), or a list",
     "variable_name": "name",
     "steps_list": "list of steps",
     "tls_options": "[TLS options](#tls)",
+    "tls_expect": "[mapping](#tls_expect)",
     "when": "[conditions](#conditions)",
     "capabilities": "[capabilities](#capabilities)",
     "secret": "[source](#secrets-in-the-project-file)",
@@ -51,6 +55,8 @@ _KINDS = {
 # Keys whose kind is more than the schema's types say.
 _SPECIAL = {
     "expect": "[short form](#the-short-form), or a list",
+    "expect_each": "list, or mapping by address; see [LMTP](#lmtp)",
+    "expect_line": "[pattern](#patterns); see [One line of a reply](#one-line-of-a-reply)",
     "requires": "[mapping](#requires)",
     "defaults": "[mapping](#defaults)",
     "limits": "[mapping](#limits-of-what-a-server-may-send)",
@@ -58,9 +64,11 @@ _SPECIAL = {
     "targets": "mapping of names to URLs or [targets](#targets)",
     "auth": "mechanism, or [options](#auth)",
     "connect": "empty, or [options](#connect)",
+    "proxy_protocol": "`v1`, `v2`, or [mapping](#reaching-a-server)",
+    "keyring": "text, or mapping of `service` and `username`",
     "starttls": "empty, or [TLS options](#tls)",
     "tls": "empty, or [TLS options](#tls)",
-    "data": "text",
+    "bytes": "text, or [where they come from](#bytes)",
     "talk": "block of text",
     "close": "`quit`, `fin`, `reset`",
 }
@@ -223,18 +231,22 @@ _MECHANISMS = {
     "CRAM-MD5": "RFC 2195",
     "SCRAM-SHA-1": "RFC 5802",
     "SCRAM-SHA-256": "RFC 7677",
+    "SCRAM-SHA-1-PLUS": "RFC 5802; with channel binding, so TLS must be there",
+    "SCRAM-SHA-256-PLUS": "RFC 7677; with channel binding, so TLS must be there",
     "XOAUTH2": "Google's and Microsoft's, before OAUTHBEARER",
     "OAUTHBEARER": "RFC 7628",
-    "EXTERNAL": "RFC 4422 appendix A",
+    "EXTERNAL": "RFC 4422 appendix A; the proof is the TLS client's certificate",
+    "NTLM": "MS-SMTPNTLM; by the extra `ntlm`",
+    "GSSAPI": "RFC 4752, Kerberos; by the extra `gssapi`",
 }
 
 
 def mechanisms() -> str:
-    """Return the SASL mechanisms with the parts of the credentials that they want."""
+    """Return the SASL mechanisms, the strongest first, with the parts of the credentials that they want."""
     _same_names("mechanisms", MECHANISMS, _MECHANISMS)
     rows = (
-        (f"`{name}`", ", ".join(f"`{part}`" for part in MECHANISMS[name].wants) or "nothing", where)
-        for name, where in _MECHANISMS.items()
+        (f"`{name}`", ", ".join(f"`{part}`" for part in known.wants) or "nothing", _MECHANISMS[name])
+        for name, known in MECHANISMS.items()
     )
     return table(("mechanism", "wants", "where it is written"), rows)
 
@@ -286,7 +298,10 @@ def limits_of_time() -> str:
         ("a case, from its start", _time(model.DEFAULT_DEADLINE), "`deadline`; what `wait` asks for is added"),
         ("the goodbye and its answer", _time(finishing.FAREWELL_SECONDS), ""),
         ("an address that doesn't answer, before the host's next one is tried", _time(connection.NEXT_ADDRESS), ""),
-        ("a secret's `command`", _time(surroundings.COMMAND_SECONDS), ""),
+        ("a secret's `command`, or the keyring", _time(surroundings.COMMAND_SECONDS), ""),
+        ("the lookup of a domain's mail exchangers", _time(mx.LOOKUP_SECONDS), ""),
+        ("a target's `command` after its connection's end, until SIGTERM", _time(session.GOODBYE), ""),
+        ("the same from SIGTERM to SIGKILL", _time(process.KILL_AFTER), ""),
         ("any duration in a file", _time(values.MAX_DURATION), ""),
     )
     return table(("what", "at most", "set by"), rows)
@@ -300,6 +315,7 @@ def limits_of_server() -> str:
         ("the lines of a reply", f"{base.REPLY_LINES_LIMIT:,}", ""),
         ("what a regex sees of a line", _size(regex.LINE_LIMIT), ""),
         ("what a regex sees of a reply", _size(regex.TEXT_LIMIT), ""),
+        ("what is kept of a `command`'s standard error", _size(process.ERRORS_KEPT), ""),
         ("an AUTH challenge", _size(mechanism.MAX_CHALLENGE), ""),
         ("challenges in an exchange", str(auth.MAX_ROUNDS), ""),
         ("SCRAM iterations", f"{scram.MAX_ITERATIONS:,}", ""),
@@ -319,6 +335,9 @@ def limits_of_files() -> str:
         ("groups inside one another in a regex", str(regex_syntax.NESTING_LIMIT)),
         ("what the filter `repeat` makes", f"{filters.REPEAT_LIMIT:,} characters"),
         ("a secret", _size(surroundings.SECRET_LIMIT)),
+        ("a file that is sent", _size(body.FILE_LIMIT)),
+        ("a file with placeholders that are filled", _size(loader.MAX_FILE_BYTES)),
+        ("a message made up by `size`", _size(body.SIZE_LIMIT)),
     )
     return table(("what", "at most"), rows)
 
@@ -416,11 +435,21 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "expectation-keys": partial(keys, *_DEFINITION, "expectation"),
     "when-keys": partial(keys, *_DEFINITION, "when"),
     "tls-keys": partial(keys, *_DEFINITION, "tls_options"),
+    "tls-expect-keys": partial(keys, *_DEFINITION, "tls_expect"),
     "connect-keys": partial(keys, *_DEFINITION, "connect", "properties", "connect", "anyOf", "1"),
     "send-keys": partial(own_keys, "send"),
     "data-keys": partial(own_keys, "data"),
+    "message-keys": partial(keys, *_DEFINITION, "message", "anyOf", "1"),
+    "bdat-keys": partial(own_keys, "bdat"),
+    "bytes-keys": partial(own_keys, "bytes"),
+    "bytes-values": partial(keys, *_DEFINITION, "bytes", "properties", "bytes", "anyOf", "1"),
     "auth-keys": partial(keys, *_DEFINITION, "auth", "properties", "auth", "anyOf", "1"),
     "steps-keys": partial(own_keys, "steps"),
+    "proxy-keys": partial(
+        keys,
+        *_DEFINITION,
+        *("connect", "properties", "connect", "anyOf", "1", "properties", "proxy_protocol", "anyOf", "1"),
+    ),
     "project-keys": partial(keys, "project"),
     "target-keys": partial(keys, "project", "definitions", "target", "anyOf", "1"),
     "secret-keys": partial(keys, "project", "definitions", "secret"),

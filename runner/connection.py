@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from runner import net
 from runner.net import CHUNK, READ, SEND_FLAGS, WRITE, Broken
-from runner.wire import Fault, FaultKind
+from runner.wire import Fault, FaultKind, Peer
 
 if TYPE_CHECKING:
     import select
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runner.net import Address, Addresses, Tls
-    from runner.wire import Endpoint, Out, Peer, TlsFacts, TlsWish
+    from runner.process import Process
+    from runner.wire import Endpoint, Out, ProxyHeader, TlsFacts, TlsWish, Work
 
 # Seconds without an answer after which the host's next address is tried beside it (RFC 8305 in spirit).
 NEXT_ADDRESS = 2.0
 # A UNIX socket whose queue is full cannot be waited for: seconds until the next try.
 QUEUE_FULL = 0.02
+# Seconds that a command may take to end once it has closed its output; then that is told without how it ended.
+LAST_WORDS = 0.5
 
 # The phases. In the last two the player has let go, or was told that the connection is gone.
 OPENING, SHAKING, STANDING, ENDING, GONE = range(5)
@@ -70,6 +73,12 @@ class Player(Protocol):
     def broke(self, sid: int, fault: Fault, now: float, /) -> Out:
         """Take note that the connection could not be had, or is gone."""
 
+    def noted(self, sid: int, text: str, now: float, /) -> Out:
+        """Take note of what is said beside the connection: a line on a command's standard error, how it ended."""
+
+    def worked(self, work: Work, outcome: object, now: float, /) -> Out:
+        """Take what a `Work` has returned, or the exception that it raised."""
+
     def tick(self, now: float, /) -> Out:
         """Take note that the deadline is reached."""
 
@@ -96,6 +105,7 @@ class Loop(Protocol):
     goodbye: float
     by_fd: dict[int, Connection]
     ending: set[Connection]
+    leaving: set[Process]
 
     def soon(self, call: Callable[[Connection], None], connection: Connection, /) -> None:
         """Call at the next turn."""
@@ -168,6 +178,8 @@ class Connection:
         "_owes_drained",
         "_peer",
         "_prepared",
+        "_process",
+        "_process_ends_by",
         "_queue",
         "_sock",
         "_tls",
@@ -202,9 +214,14 @@ class Connection:
         self._owes_drained = False
         self._owes_answer = False  # something was written since something was read
         self._write_fault: Fault | None = None
+        self._process: Process | None = None  # whose input and output the connection is
+        self._process_ends_by = NEVER  # until when its end is awaited, once it has closed its output
 
     def ready(self, fd: int, mask: int) -> None:
         """Do what the poller says can be done."""
+        if self._process and fd != self._sock.fileno():
+            self._read_errors(self._process)
+            return
         phase = self.phase
         if phase is OPENING:
             self._attempt_ready(fd)
@@ -227,8 +244,10 @@ class Connection:
         """Take the next step of an opening, or end an ending."""
         if self.phase is OPENING:
             self._open_next()
-        else:
-            self.drop()
+        elif self.phase is ENDING:
+            self.drop(is_late=True)
+        elif self._process:
+            self._await_exit(self._process)
 
     # --- opening ---
 
@@ -243,7 +262,9 @@ class Connection:
         except Broken as broken:
             self._break(broken.fault)
             return
-        if endpoint.path:
+        if endpoint.command:
+            self._start_command(endpoint.command)
+        elif endpoint.path:
             self._resolved(net.unix_addresses(endpoint.path))
         elif known := self.driver.resolver.known(endpoint.host, endpoint.port):
             self._resolved(known)
@@ -256,7 +277,10 @@ class Connection:
         if isinstance(answer, Fault):
             self._fault = answer
         else:
-            self._addresses = list(answer)
+            self._addresses = net.of_family(answer, self.endpoint.family)
+            if not self._addresses:
+                words = f"'{self.endpoint.host}' has no {self.endpoint.family.replace('ipv', 'IPv')} address"
+                self._fault = Fault(FaultKind.UNRESOLVED, words)
         self.driver.soon(Connection._open_next, self)
 
     def _open_next(self) -> None:
@@ -312,11 +336,22 @@ class Connection:
             self.driver.soon(Connection._open_next, self)
 
     def _connected(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._interest = READ | WRITE
-        self._peer = net.peer_of(sock, self._attempts.pop(sock))
+        peer = net.peer_of(sock, self._attempts.pop(sock))
         self._close_attempts()
         self.driver.disarm(self)
+        self._stand(sock, peer)
+
+    def _stand(self, sock: socket.socket, peer: Peer) -> None:
+        """Take a connection that stands: announce the client if that is wished, then TLS if that is implicit."""
+        self._sock, self._peer = sock, peer
+        self._interest = READ | WRITE
+        if self.endpoint.proxy:
+            try:
+                self._announce(self.endpoint.proxy)
+            except Broken as broken:
+                self.phase = STANDING
+                self._break(broken.fault)
+                return
         if self._prepared:
             self.phase = SHAKING
             self._tls = self._prepared
@@ -325,6 +360,19 @@ class Connection:
             self.phase = STANDING
             self._watch()
             self._tell_opened()
+
+    def _announce(self, proxy: ProxyHeader) -> None:
+        """Send the PROXY header; where it says nothing the connection's own ends are announced."""
+        from runner.proxy import header  # noqa: PLC0415 - few servers stand behind a proxy
+
+        source, destination = net.announced_ends(self._sock, proxy)
+        try:
+            data = header(proxy.version, source, destination)
+        except ValueError as error:
+            raise Broken(Fault(FaultKind.LOCAL, str(error))) from error
+        announced = f"{source} to {destination}" if source and destination else "an unknown client"
+        self._peer = replace(self._peer, announced=f"PROXY v{proxy.version}: {announced}")
+        self._send(data)
 
     def _tell_opened(self) -> None:
         self._is_open = True
@@ -335,6 +383,62 @@ class Connection:
             self.driver.forget(sock)
             sock.close()
         self._attempts.clear()
+
+    # --- a command ---
+
+    def _start_command(self, command: tuple[str, ...]) -> None:
+        from runner.process import Process  # noqa: PLC0415 - subprocess, for the few that need it
+
+        driver = self.driver
+        driver.allow_one_more()
+        try:
+            process = Process(command)
+        except Broken as broken:
+            self._break(broken.fault)
+            return
+        self._process, self._sock = process, process.sock
+        try:
+            for fd, interest in ((process.sock.fileno(), READ | WRITE), (process.errors.fileno(), READ)):
+                driver.poller.register(fd, interest)
+                driver.by_fd[fd] = self
+        except OSError as error:  # the system's number of watched files is used up
+            self.phase = STANDING
+            self._break(net.os_fault(error))
+            return
+        self._stand(process.sock, Peer("", str(self.endpoint), is_loopback=True))
+
+    def _read_errors(self, process: Process) -> None:
+        """Tell what the command has said on standard error, line by line."""
+        if process.errors.closed:
+            return
+        lines, is_closed = process.read_errors()
+        if is_closed:
+            self._forget_errors(process)
+            process.errors.close()
+        for line in lines:
+            self._note(f"standard error: {line}")
+
+    def _forget_errors(self, process: Process) -> None:
+        fd = process.errors.fileno()
+        if self.driver.by_fd.pop(fd, None):
+            self.driver.poller.unregister(fd)
+
+    def _note(self, text: str) -> None:
+        if self._is_open and self.phase in (SHAKING, STANDING):
+            self.driver.tell(self.seat, self.seat.player.noted, self.sid, text)
+
+    def _await_exit(self, process: Process) -> None:
+        """Tell the end of the command's output, once it has ended and said why, or has had time to."""
+        now = self.driver.clock()
+        self._process_ends_by = min(self._process_ends_by, now + LAST_WORDS)
+        if process.status is None and now < self._process_ends_by:
+            self.driver.alarm(self, min(self._process_ends_by, now + process.look_pause()))
+            return
+        self._read_errors(process)
+        if process.status:
+            self._note(f"the command ended with {process.ended_with}")
+        if self.phase is STANDING:
+            self._tell_end(clean=True)
 
     # --- TLS ---
 
@@ -454,10 +558,17 @@ class Connection:
             self._break(self._write_fault)
         elif self.phase is SHAKING:
             self._break(Fault(FaultKind.TLS_CLOSED))
-        else:
+        elif self._process and clean:
             self._ended = True
             self._watch()
-            self.driver.tell(self.seat, self.seat.player.eof, self.sid, clean)
+            self._await_exit(self._process)
+        else:
+            self._tell_end(clean=clean)
+
+    def _tell_end(self, *, clean: bool) -> None:
+        self._ended = True
+        self._watch()
+        self.driver.tell(self.seat, self.seat.player.eof, self.sid, clean)
 
     def _rest(self) -> None:
         """Leave the loop while the player does not read: a hang-up would be reported turn after turn."""
@@ -606,13 +717,19 @@ class Connection:
             net.reset(self._sock)
         self.drop()
 
-    def drop(self) -> None:
-        """Close what is open and let go of everything. May be called again."""
+    def drop(self, *, is_late: bool = False) -> None:
+        """Close what is open and let go of everything. May be called again.
+
+        A command whose connection has ended in order, and is not late with it, has a moment to end by itself.
+        """
         if self.phase is GONE:
             return
         if self.phase is not OPENING:
             self.driver.forget(self._sock)
             self._sock.close()
+        if self._process:
+            is_orderly = self.phase is ENDING and not is_late
+            self._leave_command(self._process, self.driver.goodbye if is_orderly else 0.0)
         self.phase = GONE
         self._close_attempts()
         self._let_go()
@@ -620,6 +737,12 @@ class Connection:
         self.driver.disarm(self)
         self._queue.clear()
         self._tls = self._prepared = None
+
+    def _leave_command(self, process: Process, grace: float) -> None:
+        self._process = None
+        if not process.errors.closed:
+            self._forget_errors(process)
+        process.end(self.driver, grace)
 
     def _let_go(self) -> None:
         """Make room for another connection by this name; nothing of this one reaches the player any more."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import select
 import socket
@@ -18,11 +19,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import escape
-from runner.wire import Fault, FaultKind, Peer, TlsFacts, TlsWish
+from runner.wire import TLS_VERSIONS, Fault, FaultKind, Peer, TlsFacts, TlsWish
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
+
+    from runner.proxy import SocketAddress
+    from runner.wire import Family, ProxyHeader
 
 # What a poller is asked for and answers with: poll(2)'s and epoll(7)'s numbers; any other bit is an error or hang-up.
 READ = 1
@@ -41,6 +45,8 @@ FIRST_BYTES = 512
 QUOTED = 60
 # Files that a process has open besides its connections.
 SPARE_FILES = 64
+# A file with a certificate, its chain and its key has some 20 KiB.
+MAX_PEM = 1024 * 1024
 
 _NONBLOCK = getattr(socket, "SOCK_NONBLOCK", 0)
 
@@ -146,6 +152,14 @@ def _look_up(host: str, port: int, flags: int = 0) -> Addresses:
         turns += first[:1] + other[:1]
         first, other = first[1:], other[1:]
     return tuple(turns)
+
+
+def of_family(addresses: Addresses, family: Family) -> list[Address]:
+    """Return the addresses that are of the family, or all of them if none is named."""
+    if not family:
+        return list(addresses)
+    number = socket.AF_INET if family == "ipv4" else socket.AF_INET6
+    return [address for address in addresses if address.family == number]
 
 
 def unix_addresses(path: str) -> Addresses:
@@ -290,6 +304,31 @@ def peer_of(sock: socket.socket, remote: Address) -> Peer:
     return Peer(local, address, is_loopback=_is_loopback(address))
 
 
+def announced_ends(sock: socket.socket, proxy: ProxyHeader) -> tuple[SocketAddress | None, SocketAddress | None]:
+    """Return the two ends that a PROXY header is to name: as wished, else the connection's own.
+
+    Raises:
+        Broken: only one end can be named, for the connection has no IP addresses of its own.
+    """
+    if sock.family == socket.AF_UNIX:
+        if (proxy.source is None) != (proxy.destination is None):
+            words = "a PROXY header names both 'source' and 'destination' where the connection has no IP addresses"
+            raise Broken(Fault(FaultKind.LOCAL, words))
+        return proxy.source, proxy.destination
+    try:
+        return _end_of(sock.getsockname(), proxy.source), _end_of(sock.getpeername(), proxy.destination)
+    except OSError as error:
+        raise Broken(os_fault(error)) from error
+
+
+def _end_of(own: Any, wished: SocketAddress | None) -> SocketAddress:
+    from runner.proxy import SocketAddress  # noqa: PLC0415 - few servers stand behind a proxy
+
+    if wished is None:
+        return SocketAddress(own[0].partition("%")[0], own[1])
+    return wished._replace(port=wished.port or own[1])
+
+
 def _is_loopback(address: str) -> bool:
     return address.startswith(("127.", "::ffff:127.")) or address == "::1"
 
@@ -403,7 +442,7 @@ class TlsContexts:
         """Return the context for a wish.
 
         Raises:
-            Broken: the file of roots cannot be read, or the version is unknown.
+            Broken: a file cannot be read or used, or no version is left to speak.
         """
         key = replace(wish, server_name="")
         context = self._made.get(key)
@@ -417,7 +456,9 @@ def _new_context(wish: TlsWish) -> ssl.SSLContext:
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.options |= ssl.OP_NO_RENEGOTIATION
-    _set_minimum(context, wish.minimum)
+    _set_versions(context, wish)
+    if wish.certificate:
+        load_certificate(context, wish.certificate, wish.key)
     if not wish.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -430,26 +471,77 @@ def _new_context(wish: TlsWish) -> ssl.SSLContext:
     return context
 
 
-def _set_minimum(context: ssl.SSLContext, minimum: str) -> None:
+def _set_versions(context: ssl.SSLContext, wish: TlsWish) -> None:
     import ssl  # noqa: PLC0415
     import warnings  # noqa: PLC0415
 
-    versions = {
-        "TLSv1": ssl.TLSVersion.TLSv1,
-        "TLSv1.1": ssl.TLSVersion.TLSv1_1,
-        "TLSv1.2": ssl.TLSVersion.TLSv1_2,
-        "TLSv1.3": ssl.TLSVersion.TLSv1_3,
-    }
-    version = versions.get(minimum)
-    if version is None:
-        words = f"unknown TLS version '{minimum}': {', '.join(versions)} are known"
+    minimum = _version(wish.minimum)
+    maximum = _version(wish.maximum) if wish.maximum else ssl.TLSVersion.MAXIMUM_SUPPORTED
+    if wish.maximum and maximum < minimum:
+        words = f"TLS from {wish.minimum} to {wish.maximum} leaves no version"
         raise Broken(Fault(FaultKind.LOCAL, words))
     with warnings.catch_warnings():
         # Old versions are asked for on purpose, to see whether a server still speaks them.
         warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = version
-    if version < ssl.TLSVersion.TLSv1_2:
+        context.minimum_version = minimum
+        context.maximum_version = maximum
+    if minimum < ssl.TLSVersion.TLSv1_2:
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
+
+
+def _version(name: str) -> ssl.TLSVersion:
+    import ssl  # noqa: PLC0415
+
+    if name not in TLS_VERSIONS:
+        words = f"unknown TLS version '{name}': {', '.join(TLS_VERSIONS)} are known"
+        raise Broken(Fault(FaultKind.LOCAL, words))
+    return ssl.TLSVersion[name.replace(".", "_")]
+
+
+class _HasPassword(Exception):  # noqa: N818 - what OpenSSL found, not a mistake of ours
+    """A private key is protected by a password."""
+
+
+def _refuse_password() -> str:
+    raise _HasPassword
+
+
+def load_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    """Give a context the certificate in one PEM file and the key in another, or without `key` in the same.
+
+    Raises:
+        Broken: a file cannot be read, or does not hold what it should.
+    """
+    import ssl  # noqa: PLC0415
+
+    key = key or certificate
+    for path, what in ((certificate, "CERTIFICATE"), (key, "PRIVATE KEY")):
+        if f"{what}-----".encode() not in _read_pem(path):
+            words = f"'{path}' holds no {what.lower()} in PEM form"
+            raise Broken(Fault(FaultKind.LOCAL, words))
+    try:
+        # Without a function OpenSSL would ask on the terminal for a key's password.
+        context.load_cert_chain(certificate, key, password=_refuse_password)
+    except _HasPassword:
+        words = f"the key in '{key}' is protected by a password; take one without: openssl pkey -in KEY -out NEW"
+        raise Broken(Fault(FaultKind.LOCAL, words)) from None
+    except ssl.SSLError as error:
+        is_other = error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH")
+        what = "does not belong to" if is_other else "cannot be used with"
+        words = f"the key in '{key}' {what} the certificate in '{certificate}'"
+        raise Broken(Fault(FaultKind.LOCAL, words)) from error
+    except OSError as error:
+        words = f"cannot read '{certificate}' or '{key}': {_lower(error.strerror)}"
+        raise Broken(Fault(FaultKind.LOCAL, words)) from error
+
+
+def _read_pem(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return file.read(MAX_PEM)
+    except OSError as error:
+        words = f"cannot read '{path}': {_lower(error.strerror)}"
+        raise Broken(Fault(FaultKind.LOCAL, words)) from error
 
 
 def _load_roots(context: ssl.SSLContext, path: str) -> None:
@@ -468,7 +560,7 @@ def _load_roots(context: ssl.SSLContext, path: str) -> None:
 class Tls:
     """The client's side of one TLS connection in memory: raw bytes go in by `feed` and come out by `pending`."""
 
-    __slots__ = ("_context", "_first", "_incoming", "_outgoing", "_ssl", "_verified", "_want")
+    __slots__ = ("_first", "_has_certificate", "_incoming", "_outgoing", "_ssl", "_verified", "_want")
 
     def __init__(self, context: ssl.SSLContext, wish: TlsWish, host: str) -> None:
         """Prepare a handshake with the server that `wish.server_name`, else `host`, names.
@@ -487,6 +579,7 @@ class Tls:
         self._outgoing = ssl.MemoryBIO()
         self._first = b""
         self._verified = wish.verify
+        self._has_certificate = bool(wish.certificate)
         try:
             self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name or None)
         except (ValueError, ssl.SSLError) as error:
@@ -514,8 +607,21 @@ class Tls:
             return None
         except OSError as error:
             raise Broken(tls_fault(error, self._first)) from error
-        cipher = self._ssl.cipher()
-        return TlsFacts(self._ssl.version() or "", cipher[0] if cipher else "", self._verified)
+        return self._facts()
+
+    def _facts(self) -> TlsFacts:
+        tls = self._ssl
+        cipher, version = tls.cipher(), tls.version() or ""
+        return TlsFacts(
+            version=version,
+            cipher=cipher[0] if cipher else "",
+            verified=self._verified,
+            certificate=_shared(tls.getpeercert(binary_form=True) or b""),
+            # What Python gives with TLS 1.3 is no secret of this connection alone (RFC 9266 section 1).
+            unique=b"" if version == "TLSv1.3" else tls.get_channel_binding("tls-unique") or b"",
+            moment=time.time(),
+            client_certificate=self._has_certificate,
+        )
 
     def read(self) -> tuple[bytes, bool, Fault | None]:
         """Decrypt what was fed: the clear bytes, whether close_notify came, what broke after them."""
@@ -548,6 +654,12 @@ class Tls:
         return self.pending()
 
 
+@functools.lru_cache(maxsize=64)
+def _shared(certificate: bytes) -> bytes:
+    """Return the same object for equal bytes: a thousand connections to one server keep one certificate."""
+    return certificate
+
+
 # OpenSSL's X509_V_ERR numbers (x509_vfy.h).
 _CERTIFICATE_FAULTS = {
     9: Fault(FaultKind.TLS_NOT_YET_VALID),
@@ -560,7 +672,6 @@ _CERTIFICATE_FAULTS = {
 _NAME_CODES = (62, 64)
 _PROTOCOL_REASONS = (
     "UNSUPPORTED_PROTOCOL",
-    "NO_PROTOCOLS_AVAILABLE",
     "TLSV1_ALERT_PROTOCOL_VERSION",
     "WRONG_SSL_VERSION",
     "VERSION_TOO_LOW",
@@ -577,6 +688,9 @@ def tls_fault(error: OSError, first: bytes) -> Fault:
         return Fault(FaultKind.TLS_PLAINTEXT, _quote_first_line(first))
     reason = getattr(error, "reason", None) or ""
     words = reason.lower().replace("_", " ")
+    if reason == "NO_PROTOCOLS_AVAILABLE":
+        # The server was not asked: this machine's library was built or set up without the versions that were wished.
+        return Fault(FaultKind.LOCAL, "this machine's TLS library speaks none of the versions asked for")
     if reason in _PROTOCOL_REASONS:
         return Fault(FaultKind.TLS_PROTOCOL, words)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):

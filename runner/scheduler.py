@@ -1,4 +1,4 @@
-"""Scenarios × targets as cases, many at once, with results in the order of the input.
+"""Scenarios × rows × targets as cases, many at once, with results in the order of the input.
 
 `plan` makes the cases and finds every problem before anything connects; `Scheduler` plays them over one driver.
 """
@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, nlargest
+from itertools import product
 from typing import TYPE_CHECKING
 
 from runner.connection import NEVER
@@ -34,7 +35,7 @@ SPARE_FILES = 50
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row of the run to be: a scenario with a target, and its case or why there is none."""
+    """One play of the run to be: a scenario with a target, and its case or why there is none."""
 
     scenario: Scenario
     target: Target | None
@@ -42,9 +43,16 @@ class Entry:
 
 
 def plan(
-    scenarios: Iterable[Scenario], targets: Iterable[Target], project: Project | None, given: Given
+    scenarios: Iterable[Scenario],
+    targets: Iterable[Target],
+    project: Project | None,
+    given: Given,
+    *,
+    repeat: int = 1,
 ) -> tuple[Entry, ...]:
-    """Return an entry for each scenario with each target whose protocol fits.
+    """Return entries for each scenario, each row of its matrix and each target whose protocol fits: `repeat` of them.
+
+    Every entry has a token of its own.
 
     Raises:
         InputError: names that nobody gives, and whatever else is wrong; all problems at once.
@@ -56,10 +64,10 @@ def plan(
     for scenario in scenarios:
         fitting = [target for target in targets if target.protocol == scenario.protocol]
         if not fitting:
-            entries.append(Entry(scenario, None, Skip(f"no target speaks {scenario.protocol}")))
-        for target in fitting:
+            entries += [Entry(scenario, None, Skip(f"no target speaks {scenario.protocol}"))] * repeat
+        for row, target, _ in product(scenario.rows or (None,), fitting, range(repeat)):
             seed = Seed(os.urandom(8).hex(), now)
-            case = expand(scenario, target, project, given, seed=seed, problems=problems)
+            case = expand(scenario, target, project, given, seed=seed, problems=problems, row=row)
             if case is not None:
                 entries.append(Entry(scenario, target, case))
     if problems:
@@ -96,8 +104,9 @@ class Scheduler:
         self._results: list[CaseResult | None] = [None] * len(entries)
         self._waiting: dict[str, deque[int]] = {}
         self._running: dict[str, int] = {}
-        # The first waiting case of each target that may begin another one.
+        # The first waiting case of each target; one that needs a target where no more may run is held back there.
         self._next: list[tuple[int, str]] = []
+        self._held: dict[str, list[tuple[int, str]]] = {}
         self._begun: set[int] = set()
         self._interrupted = ""
         self._is_over = False
@@ -110,7 +119,7 @@ class Scheduler:
         """Play all; returns when every case has ended or was stopped."""
         started = time.monotonic()
         self._line_up()
-        allow_files(min(self._jobs, len(self._entries)) + SPARE_FILES)
+        allow_files(sum(nlargest(self._jobs, map(_connections, self._entries))) + SPARE_FILES)
         if self._deadline is not None:
             self._driver.alarm(_Deadline(self), self._driver.clock() + self._deadline)
         try:
@@ -124,14 +133,14 @@ class Scheduler:
         return RunResult(tuple(self._all_results()), time.monotonic() - started, self._interrupted)
 
     def stop(self, why: str) -> None:
-        """Stop every case that runs and begin no other; may be called from a signal handler."""
-        self._interrupted = why
+        """Stop every case that runs and begin no other; a second time, their cleanup. For signal handlers, too."""
+        self._interrupted = self._interrupted or why
         self._is_over = True
         self._driver.stop(f"interrupted ({why})")
 
     def pass_deadline(self) -> None:
         """Stop what is still under way when the run's time is over."""
-        if self._begun or self._next:
+        if self._begun or self._next:  # nothing is held back where nothing runs
             self.stop(f"the run's deadline of {self._deadline:g} s")
 
     def _line_up(self) -> None:
@@ -148,27 +157,36 @@ class Scheduler:
         """Begin as many cases as the limits allow, in the order of the input."""
         while self._next and len(self._begun) < self._jobs and not self._is_over:
             number, name = heappop(self._next)
-            self._waiting[name].popleft()
-            self._running[name] = self._running.get(name, 0) + 1
+            case = self._entries[number].case
+            assert isinstance(case, Case)
+            needed = {party.target.name for party in case.sessions.values()}
+            full = next((one for one in needed if self._running.get(one, 0) >= self._per_target), None)
+            if full is not None:
+                self._held.setdefault(full, []).append((number, name))
+                continue
+            waiting = self._waiting[name]
+            waiting.popleft()
+            if waiting:
+                heappush(self._next, (waiting[0], name))
             self._begun.add(number)
-            if self._running[name] < self._per_target:
-                self._offer(name)
-            self._begin(name, number)
+            for one in needed:
+                self._running[one] = self._running.get(one, 0) + 1
+            self._begin(number, case, needed)
 
-    def _offer(self, name: str) -> None:
-        if self._waiting[name]:
-            heappush(self._next, (self._waiting[name][0], name))
+    def _release(self, needed: Iterable[str]) -> None:
+        """Let those go on that were held back at these targets."""
+        for name in needed:
+            self._running[name] -= 1
+            for held in self._held.pop(name, ()):
+                heappush(self._next, held)
 
-    def _begin(self, name: str, number: int) -> None:
+    def _begin(self, number: int, case: Case, needed: set[str]) -> None:
         entry = self._entries[number]
-        assert isinstance(entry.case, Case)
 
         def done(result: object) -> None:
             assert isinstance(result, CaseResult)
             self._begun.discard(number)
-            if self._running[name] == self._per_target:
-                self._offer(name)
-            self._running[name] -= 1
+            self._release(needed)
             if not (self._keeps_all_transcripts or result.outcome.is_failure or result.warnings):
                 result = replace(result, transcripts=())
             self._keep(number, result)
@@ -180,7 +198,7 @@ class Scheduler:
             reason = f"internal error: {type(error).__name__}; this is a fault of mailproof, not of the server"
             return _without_case(entry, Outcome.ERROR, reason)
 
-        self._driver.add(Player(entry.case), done, crashed)
+        self._driver.add(Player(case), done, crashed)
 
     def _keep(self, number: int, result: CaseResult) -> None:
         self._results[number] = result
@@ -208,6 +226,13 @@ class _Deadline:
         self._scheduler.pass_deadline()
 
 
+def _connections(entry: Entry) -> int:
+    """Return how many connections a case may have open at once."""
+    if isinstance(entry.case, Skip):
+        return 0
+    return sum(party.count or 1 for party in entry.case.sessions.values())
+
+
 def without_skips(run: RunResult) -> RunResult:
     """Return the run with every skipped case failed (`--no-skips`)."""
     return replace(
@@ -231,4 +256,5 @@ def _without_case(entry: Entry, outcome: Outcome, reason: str) -> CaseResult:
         place=Place(scenario.source.name, scenario.span.line, scenario.span.column),
         endpoint=target.url if target is not None else "",
         description=scenario.description,
+        row=entry.case.row,
     )

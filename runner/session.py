@@ -21,11 +21,14 @@ from typing import TYPE_CHECKING, Any
 from runner import net
 from runner.connection import NEVER, PLAYING, Connection, Player, Seat, Timed
 from runner.net import READ
-from runner.wire import Close, Done, Flow, Open, Out, Secure, Write
+from runner.wire import Close, Done, Flow, Open, Out, Secure, Work, Write
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+
+    from runner.process import Process
+    from runner.workers import Workers
 
 __all__ = ["Driver", "Player"]
 
@@ -38,6 +41,9 @@ LONGEST_WAIT = 3600.0
 MOST_EVENTS = 2048
 # Connections that any system's limit of open files allows; it is seen to beyond them.
 FILES = 256
+# Objects made between two searches for cycles; players and results are many and have none, and each search looks at
+# all of them.
+CYCLES = 50_000
 # Dead timers are swept out when they are this many and the greater part.
 SWEEP = 1024
 
@@ -60,10 +66,12 @@ class Driver:
         self.goodbye = GOODBYE
         self.by_fd: dict[int, Connection] = {}
         self.ending: set[Connection] = set()
+        self.leaving: set[Process] = set()
         self._crashed = crashed
         self._must_forget = isinstance(self.poller, net.SelectorPoller)
         self._wakeup = net.Wakeup()
         self.resolver = net.Resolver(self._wakeup.wake, clock)
+        self._workers: Workers | None = None
         self.poller.register(self._wakeup.fileno(), READ)
         self._fresh: deque[Seat] = deque()
         self._seats: dict[Seat, None] = {}  # in the order of their start
@@ -90,10 +98,13 @@ class Driver:
     def run(self) -> None:
         """Play until every player has ended; `done` may add further ones."""
         gc.freeze()
+        thresholds = gc.get_threshold()
+        gc.set_threshold(CYCLES, *thresholds[1:])
         try:
-            while self._fresh or self._seats or self.ending:
+            while self._fresh or self._seats or self.ending or self.leaving:
                 self._turn()
         finally:
+            gc.set_threshold(*thresholds)
             gc.unfreeze()
 
     def stop(self, why: str) -> None:
@@ -102,9 +113,13 @@ class Driver:
         self._wakeup.wake()
 
     def close(self) -> None:
-        """Close every socket. The driver cannot be used again."""
+        """Close every socket and end every command. The driver cannot be used again."""
         for connection in {*self.by_fd.values(), *self.ending}:
-            connection.drop()
+            connection.drop(is_late=True)
+        if self.leaving:
+            from runner.process import end_now  # noqa: PLC0415 - subprocess, for the few that need it
+
+            end_now(self.leaving)
         self.poller.close()
         self._wakeup.close()
 
@@ -124,11 +139,13 @@ class Driver:
             elif fd == wakeup:
                 self._wakeup.clear()
                 self.resolver.collect()
+                if self._workers:
+                    self._workers.collect()
         self._call_due()
 
     def _wait(self) -> float | None:
         """Return for how many seconds there is nothing to do but wait for the sockets."""
-        if self._soon or self._fresh or self._stops or not (self._seats or self.ending):
+        if self._soon or self._fresh or self._stops or not (self._seats or self.ending or self.leaving):
             return 0
         if not self._timers:
             return None
@@ -225,7 +242,10 @@ class Driver:
         connection = seat.connections[action.sid] = Connection(self, seat, action.sid, action.endpoint)
         self.soon(Connection.open, connection)
 
-    def _carry_out_rare(self, seat: Seat, action: Secure | Flow | Close) -> None:
+    def _carry_out_rare(self, seat: Seat, action: Secure | Flow | Close | Work) -> None:
+        if isinstance(action, Work):
+            self._work(seat, action)
+            return
         # A connection that just broke may still be spoken to: the player hears of it at the next turn.
         connection = seat.connections.get(action.sid)
         if connection is None:
@@ -239,6 +259,18 @@ class Driver:
             connection.secure(action.wish)
         else:
             connection.flow(action.read)
+
+    def _work(self, seat: Seat, work: Work) -> None:
+        if self._workers is None:
+            from runner.workers import Workers  # noqa: PLC0415 - threads, for the few that need them
+
+            self._workers = Workers(self._wakeup.wake)
+
+        def done(outcome: object) -> None:
+            if seat.result is PLAYING:
+                self.tell(seat, seat.player.worked, work, outcome)
+
+        self._workers.do(work.call, done)
 
     def crash(self, seat: Seat, error: Exception) -> None:
         """End a player that raised; its connections are dropped."""

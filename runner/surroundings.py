@@ -59,7 +59,7 @@ class SecretStore:
     def _fetch(self, reference: SecretRef) -> str:
         value = reference.value
         if isinstance(value, tuple):
-            return _from_command(value)
+            return _from_keyring(*value) if reference.kind == "keyring" else _from_command(value)
         if reference.kind == "env":
             if value not in os.environ:
                 raise SecretError(f"the environment variable '{value}' is not set")
@@ -101,6 +101,35 @@ def _from_terminal(name: str) -> str:
             return getpass.getpass(f"{name}: ")
     except (EOFError, getpass.GetPassWarning) as error:
         raise SecretError("there is no terminal to type it at; give it as env:NAME or file:PATH") from error
+
+
+def _from_keyring(service: str, username: str) -> str:
+    """Return a password from the system's keyring, which may ask its user to unlock it."""
+    try:
+        import keyring  # noqa: PLC0415 -- an extra, and slow to import
+    except ModuleNotFoundError as error:
+        raise SecretError("a keyring needs the extra 'keyring': pip install 'mailproof[keyring]'") from error
+    found: list[str | None] = []
+    wrong: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            found.append(keyring.get_password(service, username))
+        except Exception as error:  # noqa: BLE001 -- each backend has errors of its own
+            wrong.append(error)
+
+    # A backend may wait for a dialogue that nobody sees, and can't be told to stop.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(COMMAND_SECONDS)
+    if wrong:
+        reason = " ".join(str(wrong[0]).split()) or type(wrong[0]).__name__
+        raise SecretError(f"the keyring does not give it: {reason}") from wrong[0]
+    if not found:
+        raise SecretError(f"the keyring took longer than {COMMAND_SECONDS:g} s; is it unlocked?")
+    if found[0] is None:
+        raise SecretError(f"the keyring has no password of '{username}' for '{service}'")
+    return found[0]
 
 
 def _from_command(command: tuple[str, ...]) -> str:

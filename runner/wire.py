@@ -5,9 +5,18 @@ Nothing here opens, reads or waits; the values only say what is wanted and what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runner.proxy import SocketAddress
+
+
+# From the oldest on; what a wish and a handshake's facts name.
+TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,21 +25,43 @@ class TlsWish:
 
     `server_name` is the name for SNI and verification; empty means the endpoint's host.
     `ca` is the path of a PEM file with the trusted roots; empty means the system's.
-    `minimum` is the least version, as `TLSv1.2`.
+    `minimum` and `maximum` are versions, as `TLSv1.2`; an empty maximum is the newest that there is.
+    `certificate` is the path of a PEM file with the client's certificate and chain, empty for none, `key` that
+    of its private key, empty where the same file holds it.
     """
 
     verify: bool = True
     ca: str = ""
     server_name: str = ""
     minimum: str = "TLSv1.2"
+    maximum: str = ""
+    certificate: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyHeader:
+    """A PROXY header to send before anything else: its version, 1 or 2, and who is announced (see `runner.proxy`).
+
+    Left out, the client is the connection's own end, and the destination that which it was made to.
+    """
+
+    version: Literal[1, 2]
+    source: SocketAddress | None = None
+    destination: SocketAddress | None = None
+
+
+Family = Literal["", "ipv4", "ipv6"]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where a session connects to.
 
-    `path` is a UNIX socket's path and then stands in place of host and port. `tls` is set when TLS is
-    implicit (RFC 8314): the handshake comes before the greeting. `source_address` is the local end's address.
+    `path` is a UNIX socket's path and then stands in place of host and port; so does `command`, a program and
+    its arguments whose input and output are the connection. `tls` is set when TLS is implicit (RFC 8314): the
+    handshake comes before the greeting. `source_address` is the local end's address; with a `family` only the
+    host's addresses of that one are tried. `proxy` goes before everything, TLS included.
     """
 
     host: str
@@ -38,8 +69,13 @@ class Endpoint:
     path: str = ""
     tls: TlsWish | None = None
     source_address: str = ""
+    family: Family = ""
+    proxy: ProxyHeader | None = None
+    command: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        if self.command:
+            return f"the command '{self.command[0]}'"
         if self.path:
             return self.path
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -48,24 +84,35 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class TlsFacts:
-    """What a handshake brought: `version` as `TLSv1.3`, the cipher, whether the certificate was verified."""
+    """What a handshake brought: `version` as `TLSv1.3`, the cipher, whether the certificate was verified.
+
+    `certificate` is the server's own in DER, also where it was not verified. `unique` is the data of the channel
+    binding tls-unique (RFC 5929 section 3), empty with TLS 1.3, which has none. `moment` is when the handshake was
+    done, in seconds since 1970. `client_certificate`: there was one to show, if the server asked.
+    """
 
     version: str
     cipher: str
     verified: bool
+    certificate: bytes = field(default=b"", repr=False)
+    unique: bytes = field(default=b"", repr=False)
+    moment: float = 0.0
+    client_certificate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
     """Both ends of a connection that stands.
 
-    `is_loopback` is true for 127.0.0.0/8, ::1 and UNIX sockets: what is sent stays on this machine.
+    `is_loopback` is true for 127.0.0.0/8, ::1, UNIX sockets and commands: what is sent stays on this machine.
+    `announced` is the client that a PROXY header has named, in words, or empty.
     """
 
     local_address: str
     remote_address: str
     is_loopback: bool
     tls: TlsFacts | None = None
+    announced: str = ""
 
 
 class FaultKind(Enum):
@@ -151,6 +198,13 @@ class Close:
     how: Literal["fin", "reset"] = "fin"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """Call a function that may wait (for a Kerberos server, say) beside the loop; answered by `worked`, with this."""
+
+    call: Callable[[], object]
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """The player has ended: `result` is its CaseResult. Every later call returns an empty tuple."""
@@ -158,5 +212,5 @@ class Done:
     result: object
 
 
-Action = Open | Write | Secure | Flow | Close | Done
+Action = Open | Write | Secure | Flow | Close | Work | Done
 Out = tuple[Action, ...]

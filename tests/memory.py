@@ -34,7 +34,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from runner.wire import Close, Done, Fault, FaultKind, Flow, Open, Peer, Secure, TlsFacts, Write
+from runner.wire import Close, Done, Fault, FaultKind, Flow, Open, Peer, Secure, TlsFacts, Work, Write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -171,6 +171,13 @@ class MemoryDriver:
         is_fault = isinstance(self._tls, Fault)
         self._events.append(("fault" if is_fault else "secured", action.sid, line, self._tls))
 
+    def _do_work(self, action: Work) -> None:
+        try:
+            outcome = action.call()
+        except Exception as error:  # noqa: BLE001 - an outcome as any other
+            outcome = error
+        self._events.append(("worked", 0, None, (action, outcome)))
+
     def _do_flow(self, action: Flow) -> None:
         line = self._lines[action.sid]
         line.reads = action.read
@@ -195,6 +202,9 @@ class MemoryDriver:
 
     def _on_drained(self, sid: int, line: _Line, _: None) -> None:
         self._carry_out(self._player.drained(sid, self.now))
+
+    def _on_worked(self, sid: int, line: None, what: tuple[Work, object]) -> None:
+        self._carry_out(self._player.worked(*what, self.now))
 
     def _on_secured(self, sid: int, line: _Line, facts: TlsFacts) -> None:
         self._carry_out(self._player.secured(sid, facts, self.now))

@@ -28,8 +28,10 @@ def run_case(
     variables: Mapping[str, str],
     password: str = "",
     *,
+    token: str = "",
     ca: str | Path = "",
     tags: tuple[str, ...] = (),
+    greylisting: float | None = None,
 ) -> CaseResult:
     """Play the scenario and return what came of it; one that makes no sense with the target is skipped.
 
@@ -38,8 +40,10 @@ def run_case(
         target_url: the server, as `--target` takes it.
         variables: values of the names that the scenario uses.
         password: the secret of that name; '' for a target that has none.
+        token: the same, a bearer token.
         ca: the PEM file of the CA that vouches for the server; '' for the system's.
         tags: what the target is.
+        greylisting: for how many seconds a case that is put off is run again; None for not at all.
 
     Raises:
         AssertionError: the file is wrong, or a name that it uses is not given; with all problems.
@@ -47,13 +51,15 @@ def run_case(
     problems: list[Problem] = []
     scenario = read_scenario(path, path.name, path.parent, problems)
     assert scenario is not None, _rendered(problems)
+    secrets = {"password": password, "token": token}
     target = replace(
         parse_target(target_url),
         tags=tags,
+        greylisting=greylisting,
         tls=TlsWish(ca=str(ca)),
-        secrets={"password": SecretRef("env", "PASSWORD", None)} if password else {},
+        secrets={name: SecretRef("env", name, None) for name, value in secrets.items() if value},
     )
-    given = Given(variables=variables, client_name=CLIENT, secret=lambda _: password)
+    given = Given(variables=variables, client_name=CLIENT, secret=lambda reference: secrets[reference.value])
     seed = Seed(f"t{uuid.uuid4().hex[:12]}", datetime.now(UTC))
     case = expand(scenario, target, None, given, seed=seed, problems=problems)
     if isinstance(case, Skip):

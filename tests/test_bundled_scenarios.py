@@ -16,9 +16,9 @@ from runner.language.compile import read_scenario
 from runner.language.model import Group, Pipeline
 from runner.results import Outcome
 
-FILES = {path.stem: path for path in sorted(SCENARIOS.glob("*.yaml"))}
+FILES = {path.stem: path for path in sorted(SCENARIOS.rglob("*.yaml"))}
 SMTP = sorted(FILES.keys() - {"lmtp-delivery"})
-MODELINE = "# yaml-language-server: $schema=../schema/scenario.schema.json"
+MODELINE = "# yaml-language-server: $schema=../../schema/scenario.schema.json"
 ACCOUNTS = {"domain", "sender", "recipient", "unknown", "external", "username", "password"}
 CONVERSATIONS = ("local-delivery", "relay-refused", "auth-login-relay")
 USER, PASSWORD = "alice@example.com", "S3cret+/pa ?s?>"
@@ -93,6 +93,16 @@ class TestForm:
         assert {"mx", "submission", "starttls", "tls-only-auth"} == set(roles)
         assert set(scenario_of(name).requires.target_tag) <= set(roles)
 
+    @each_file
+    def test_folder_is_a_role(self, name):
+        """Each folder holds what is for one kind of server, and no file lies beside the folders."""
+        folder = FILES[name].parent.name
+        scenario = scenario_of(name)
+        assert FILES[name].parent.parent == SCENARIOS
+        assert folder in {"mx", "submission", "lmtp"}
+        assert folder in scenario.tags
+        assert ("lmtp" if folder == "lmtp" else "smtp") == scenario.protocol
+
     def test_names_fit(self):
         """A table of 80 columns tells the scenarios apart: names are short, and no two are the same."""
         names = [scenario_of(name).name for name in FILES]
@@ -107,6 +117,13 @@ class TestEmbeddedServer:
         result = play(name, server)
         expected = Outcome.SKIPPED if name == "auth-needs-tls" else Outcome.PASSED
         assert expected is result.outcome, described(result)
+        assert () == result.warnings
+
+    def test_lmtp(self):
+        """Its LMTP door passes what is for LMTP."""
+        with DemoServer(DemoSettings(protocol="lmtp")) as server:
+            result = run_case(FILES["lmtp-delivery"], server.url, server.variables)
+        assert result.outcome is Outcome.PASSED, described(result)
         assert () == result.warnings
 
     @pytest.mark.parametrize("name", CONVERSATIONS)

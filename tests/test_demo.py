@@ -1,5 +1,6 @@
 """The embedded server, seen from outside: smtplib and raw sockets against it on loopback."""
 
+import errno
 import logging
 import smtplib
 import socket
@@ -22,7 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 import runner
-from runner.demo import KEPT_MESSAGES, DemoServer, DemoSettings, load_demo
+from runner.demo import KEPT_MESSAGES, DemoServer, DemoSettings, ListenError, load_demo
+from runner.demo.server import _listen_error
 from runner.errors import ToolError
 
 SECONDS = 10.0
@@ -135,7 +137,7 @@ DIALOGUES = {
     "empty-line": ([""], "500 5.5.2 bad syntax"),
     "line-too-long": (["NOOP " + "x" * 600], "500 5.5.2 Command line too long"),
     "line-beyond-buffer": (["NOOP " + "x" * 5000], "500 5.5.2 Command line too long"),
-    "mail-first": (["MAIL FROM:<a@b.example>"], "503 5.5.1 send HELO first"),
+    "mail-first": (["MAIL FROM:<a@b.example>"], "503 5.5.1 send EHLO first"),
     "rcpt-first": (["EHLO c", "RCPT TO:<bob@example.com>"], "503 5.5.1 need MAIL command"),
     "data-before-ehlo": (["DATA"], "503 5.5.1 send EHLO first"),
     "data-first": (["EHLO c", "DATA"], "503 5.5.1 need MAIL command"),
@@ -372,7 +374,7 @@ def test_starttls_forgets_what_was_said(client, trust):
     """After STARTTLS neither EHLO nor AUTH nor the transaction counts (RFC 3207 4.2)."""
     client.talk("EHLO c", LOGIN, "MAIL FROM:<>", "STARTTLS")
     client.secure(trust)
-    assert client.say("MAIL FROM:<>") == "503 5.5.1 send HELO first"
+    assert client.say("MAIL FROM:<>") == "503 5.5.1 send EHLO first"
     assert client.talk("EHLO c", LOGIN) == "235 2.7.0 authentication successful"
 
 
@@ -437,7 +439,7 @@ def test_given_certificate_is_used(tmp_path):
 def test_unusable_certificate_is_named(tmp_path):
     """A certificate that can't be loaded is a `ToolError` with its name."""
     missing = str(tmp_path / "missing.pem")
-    with pytest.raises(ToolError, match=r"can't use certificate '.*missing\.pem': .*No such file"):
+    with pytest.raises(ToolError, match=r"can't use the certificate: cannot read '.*missing\.pem': no such file"):
         DemoServer(settings(certificate=missing)).__enter__()
 
 
@@ -447,14 +449,126 @@ def test_locked_key_is_not_asked_for(tmp_path):
     key = load_pem_private_key(given.private_key_pem.bytes(), None)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
     locked.write_bytes(pem + given.cert_chain_pems[0].bytes())
-    with pytest.raises(ToolError, match=r"can't use certificate '.*locked\.pem': "):
+    with pytest.raises(ToolError, match=r"can't use the certificate: the key in '.*locked\.pem' is protected"):
         DemoServer(settings(certificate=str(locked))).__enter__()
 
 
 def test_taken_port_is_named(server):
-    """A port that is in use is a `ToolError` with address and port."""
-    with pytest.raises(ToolError, match=f"can't listen on 127.0.0.1 port {server.port}: "):
+    """A port that is in use is told with address and port."""
+    words = f"can't listen on 127.0.0.1 port {server.port}: another program listens there"
+    with pytest.raises(ListenError, match=words) as caught:
         DemoServer(settings(port=server.port)).__enter__()
+    assert caught.value.setting == "port"
+
+
+@pytest.mark.parametrize(
+    ("error", "setting", "reason"),
+    [
+        (PermissionError(errno.EACCES, "x"), "port", "only root may listen there; any user may on 1024 and above"),
+        (OSError(errno.EADDRNOTAVAIL, "x"), "host", "this machine has no such address"),
+        (OSError("could not bind on any address out of []"), "host", "this machine has no such address"),
+        (socket.gaierror(socket.EAI_NONAME, "x"), "host", "that name has no address"),
+        (OverflowError("x"), "port", "a port is 0 to 65535"),
+        (TimeoutError(), "host", "not ready after 30 s"),
+    ],
+    ids=["privileged", "not-ours", "no-family", "no-name", "no-port", "late"],
+)
+def test_refusal_of_the_system_is_plain(error, setting, reason):
+    """What the system says to listening becomes the setting that is to blame and a reason for an operator."""
+    told = _listen_error(settings(), error)
+    assert (told.setting, told.reason) == (setting, reason)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a b"])
+def test_host_that_is_none_is_named(host):
+    """What can't be a host's name is told as that."""
+    with pytest.raises(ListenError, match="that is no name and no address"):
+        DemoServer(settings(host=host)).__enter__()
+
+
+def test_all_addresses_are_reached_by_loopback():
+    """A server on all addresses is told by one that a client on this machine can connect to."""
+    with DemoServer(settings(host="0.0.0.0")) as server:
+        assert (server.host, server.url) == ("0.0.0.0", f"smtp://127.0.0.1:{server.port}")
+
+
+LMTP_ENVELOPE = ("LHLO c", *ENVELOPE[1:])
+LMTP_DIALOGUES = {
+    "helo": (["HELO c"], "500 5.5.2 command not recognized"),
+    "ehlo": (["EHLO c"], "500 5.5.2 command not recognized"),
+    "lhlo-without-name": (["LHLO"], "501 5.5.4 host name missing"),
+    "auth": (["LHLO c", LOGIN], "500 5.5.2 command not recognized"),
+    "mail-first": (["MAIL FROM:<a@b.example>"], "503 5.5.1 send LHLO first"),
+    "data-before-lhlo": (["DATA"], "503 5.5.1 send LHLO first"),
+    "data-without-rcpt": (["LHLO c", "MAIL FROM:<>", "DATA"], "503 5.5.1 need RCPT command"),
+    "data-where-none-was-accepted": (
+        ["LHLO c", "MAIL FROM:<>", "RCPT TO:<nobody@example.com>", "DATA"],
+        "503 5.5.1 need RCPT command",
+    ),
+    "rcpt-relay": ([*LMTP_ENVELOPE, "RCPT TO:<carol@example.net>"], "550 5.7.1 relaying denied"),
+    "help": (["HELP"], "214 2.0.0 commands: DATA EXPN HELP LHLO MAIL NOOP QUIT RCPT RSET STARTTLS VRFY"),
+}
+
+
+@pytest.fixture(scope="module")
+def lmtp():
+    with DemoServer(settings(protocol="lmtp")) as running:
+        yield running
+
+
+@pytest.mark.parametrize(("lines", "reply"), LMTP_DIALOGUES.values(), ids=LMTP_DIALOGUES)
+def test_last_reply_of_lmtp(lmtp, lines, reply):
+    """LMTP has LHLO in place of HELO and EHLO, and no AUTH (RFC 2033 section 4)."""
+    with Client(lmtp) as client:
+        assert client.talk(*lines) == reply
+
+
+def test_lhlo_lists_capabilities(lmtp):
+    """LHLO lists what EHLO would, but for AUTH."""
+    with Client(lmtp) as client:
+        assert client.greeting == "220 mail.example.com LMTP ready"
+        assert client.say("LHLO c").split("\n") == [
+            "250-mail.example.com",
+            "250-PIPELINING",
+            "250-SIZE 1000000",
+            "250-STARTTLS",
+            "250-ENHANCEDSTATUSCODES",
+            "250-8BITMIME",
+            "250 SMTPUTF8",
+        ]
+    assert lmtp.url == f"lmtp://127.0.0.1:{lmtp.port}"
+    assert "username" not in lmtp.variables
+
+
+@pytest.mark.parametrize(
+    ("octets", "reply"),
+    [(b"hi\r\n", "250 2.0.0 <{}> Ok"), (b"a\nb\r\n", "550 5.5.2 <{}> bare <LF> received")],
+    ids=["taken", "refused"],
+)
+def test_lmtp_answers_for_each_recipient(lmtp, octets, reply):
+    """After the dot there is a reply for each recipient that was accepted, in order, also twice for one."""
+    with Client(lmtp) as client:
+        names = ["bob@example.com", "nobody@example.com", "alice@example.com", "bob@example.com"]
+        client.talk("LHLO c", "MAIL FROM:<>", *(f"RCPT TO:<{name}>" for name in names), "DATA")
+        client.send(octets + b".\r\n")
+        replies = [client.reply().split(": queued")[0] for _ in range(3)]
+        assert replies == [reply.format(name) for name in names if name != "nobody@example.com"]
+        assert client.say("NOOP") == "250 2.0.0 OK"
+
+
+def test_lmtp_through_starttls(lmtp):
+    """STARTTLS is there too, and forgets LHLO."""
+    with Client(lmtp) as client:
+        client.talk("LHLO c", "STARTTLS")
+        client.secure(ssl.create_default_context(cafile=lmtp.ca))
+        assert client.say("MAIL FROM:<>") == "503 5.5.1 send LHLO first"
+        assert "STARTTLS" not in client.say("LHLO c")
+
+
+def test_lmtp_has_no_implicit_tls():
+    """There is no URL for LMTP with TLS from the first byte, so there is no such server."""
+    with pytest.raises(ValueError, match="LMTP has TLS by STARTTLS only"):
+        settings(protocol="lmtp", tls="implicit")
 
 
 def test_hundred_connections_at_once(server):

@@ -27,9 +27,10 @@ steps:
 """
 
 
-def scenario(name, said="x", protocol="smtp"):
+def scenario(name, said="x", protocol="smtp", extra="", steps=""):
     problems = []
-    text = TEXT.format(name=name, said=said) + (f"protocol: {protocol}\n" if protocol != "smtp" else "")
+    text = TEXT.format(name=name, said=said) + steps + extra
+    text += f"protocol: {protocol}\n" if protocol != "smtp" else ""
     found = compile_scenario(SourceFile(f"{name}.yaml", text), lambda _: "", problems)
     assert [] == [problem.render() for problem in problems]
     return found
@@ -103,6 +104,28 @@ class TestPlan:
         entries = plan([scenario("a")], targets, None, Given())
         assert 3 == len({entry.case.token for entry in entries})
 
+    def test_rows(self):
+        """Each row of a matrix with each target, and each of them as often as it is to be repeated."""
+        targets = [parse_target(f"smtp://{name}.example") for name in "xy"]
+        rows = scenario("a", "${size}", extra="matrix: {size: [1, 2]}\n")
+        entries = plan([rows], targets, None, Given(), repeat=2)
+        found = [(entry.case.row, entry.target.host) for entry in entries]
+        order = [("size=1", "x.example"), ("size=1", "y.example"), ("size=2", "x.example"), ("size=2", "y.example")]
+        assert [one for one in order for _ in range(2)] == found
+        assert 8 == len({entry.case.token for entry in entries})
+
+    def test_repeated_skip(self):
+        """What fits no target is skipped as often, so that results can be folded."""
+        entries = plan([scenario("l", protocol="lmtp")], [parse_target("smtp://x.example")], None, Given(), repeat=3)
+        assert [Skip("no target speaks lmtp")] * 3 == [entry.case for entry in entries]
+
+    def test_problems_of_rows(self):
+        """A name that no row has is told once, and each wrong row at its place."""
+        rows = scenario("a", "${none}", extra="matrix: [{size: '${b}'}, {size: '${b}'}]\n")
+        with pytest.raises(InputError) as raised:
+            plan([rows], [parse_target("smtp://x.example")], None, Given(), repeat=5)
+        assert [(9, 18), (5, 16), (9, 34)] == [(one.span.line, one.span.column) for one in raised.value.problems]
+
     def test_secrets_stay_inside(self):
         """A secret shows in no repr of a plan."""
         given = Given(secrets={"word": SecretRef("env", "X")}, secret=lambda _: "s3cret-p4ss")
@@ -126,6 +149,17 @@ class TestLimits:
         with FakeServer(gate) as server:
             run = play([scenario(str(n)) for n in range(12)], [target(server)], jobs=4)
         assert (12, 4) == (run.count(Outcome.PASSED), gate.most)
+
+    def test_per_target_of_sessions(self):
+        """A target has no more cases than it may, whichever of their sessions it is for."""
+        gate = Gate(2)
+        steps = "  - {session: far, expect: 220}\n  - {session: far, send: NOOP, expect: 250}\n"
+        both = scenario("a", extra="sessions: {far: {}}\nmatrix: {n: [1, 2, 3, 4]}\n", steps=steps)
+        with FakeServer(polite) as one, FakeServer(polite) as other, FakeServer(gate) as far:
+            given = Given(sessions={"far": target(far)})
+            run = Scheduler(plan([both], [target(one), target(other)], None, given), per_target=2).run()
+        assert [Outcome.PASSED] * 8 == [case.outcome for case in run.cases], run.cases
+        assert 2 == gate.most
 
     def test_one_at_a_time(self):
         """With one job cases run in the order of the input, whatever their targets."""

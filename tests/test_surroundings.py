@@ -9,7 +9,12 @@ import sys
 import threading
 import time
 import warnings
+from typing import ClassVar
 
+import keyring
+import keyring.backend
+import keyring.backends.fail
+import keyring.errors
 import pytest
 
 from runner import surroundings
@@ -257,3 +262,73 @@ class TestSurroundings:
         monkeypatch.setattr(socket, "getfqdn", lambda _: (ends.wait(10), "late.example.org")[1])
         assert "" == full_host_name()
         ends.set()
+
+
+class TestKeyring:
+    """A keyring's entry is asked for by service and user name."""
+
+    ENTRY = SecretRef("keyring", ("mail.example.com", "alice"))
+
+    class Backend(keyring.backend.KeyringBackend):
+        """A keyring in memory."""
+
+        priority = 1
+        entries: ClassVar = {("mail.example.com", "alice"): "hunter2 "}
+
+        def get_password(self, service, username):
+            return self.entries.get((service, username))
+
+        def set_password(self, service, username, password):
+            raise NotImplementedError
+
+        def delete_password(self, service, username):
+            raise NotImplementedError
+
+    @pytest.fixture(autouse=True)
+    def _backend(self):
+        before = keyring.get_keyring()
+        keyring.set_keyring(self.Backend())
+        yield
+        keyring.set_keyring(before)
+
+    def test_value(self):
+        """It is taken as it is, and known for masking."""
+        store = SecretStore()
+        assert "hunter2 " == store.get(self.ENTRY)
+        assert ["hunter2 "] == list(store.values)
+
+    def test_no_entry(self):
+        """What is not there is told with both names."""
+        with pytest.raises(SecretError, match=r"no password of 'bob' for 'mail\.example\.com'"):
+            SecretStore().get(SecretRef("keyring", ("mail.example.com", "bob")))
+
+    def test_a_backend_that_fails(self, monkeypatch):
+        """Its reason is told, on one line."""
+
+        def fail(*_):
+            raise keyring.errors.KeyringLocked("the keyring\nis locked")
+
+        monkeypatch.setattr(self.Backend, "get_password", fail)
+        with pytest.raises(SecretError, match="the keyring does not give it: the keyring is locked"):
+            SecretStore().get(self.ENTRY)
+
+    def test_no_backend(self):
+        """A machine without a keyring says so."""
+        keyring.set_keyring(keyring.backends.fail.Keyring())
+        with pytest.raises(SecretError, match="the keyring does not give it: No recommended backend"):
+            SecretStore().get(self.ENTRY)
+
+    def test_a_backend_that_waits(self, monkeypatch):
+        """A dialogue that nobody answers ends the wait, not the patience of whoever runs it."""
+        monkeypatch.setattr(surroundings, "COMMAND_SECONDS", 0.05)
+        answered = threading.Event()
+        monkeypatch.setattr(self.Backend, "get_password", lambda *_: answered.wait(5))
+        with pytest.raises(SecretError, match=r"took longer than 0\.05 s; is it unlocked\?"):
+            SecretStore().get(self.ENTRY)
+        answered.set()
+
+    def test_without_the_extra(self, monkeypatch):
+        """Its name is told."""
+        monkeypatch.setitem(sys.modules, "keyring", None)
+        with pytest.raises(SecretError, match=r"pip install 'mailproof\[keyring\]'"):
+            SecretStore().get(self.ENTRY)

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 COMMAND_LINE = "<command line>"
 COMMANDS = (run, validate, demo, serve)
 _EXIT_CODES = """\
-exit codes: 0 passed · 1 something failed or erred, or nothing passed · 2 wrong usage or an invalid file, and nothing
-was connected · 3 mailproof or its surroundings failed · 130 interrupted · 143 terminated"""
+exit codes: 0 passed · 1 something failed or erred, or nothing passed
+2 wrong usage or an invalid file, and nothing was connected
+3 mailproof or its surroundings failed · 130 interrupted · 143 terminated"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -38,7 +39,7 @@ def make_parser(command_name: str = "") -> argparse.ArgumentParser:
     """Return the parser of all commands, or of the one that is named: each costs a millisecond."""
     parser = _Parser(
         prog="mailproof",
-        description="Replays conversations with mail servers from YAML scenarios and says in a table what passed.",
+        description="Replays conversations with mail servers from YAML scenarios\nand says in a table what passed.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

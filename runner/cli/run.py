@@ -17,13 +17,17 @@ if TYPE_CHECKING:
     from runner.results import RunResult
     from runner.scheduler import Entry, Scheduler
 
+# Every repetition is made before anything connects, and is kept until all are done.
+MOST_REPEATS = 10_000
+
 NAME = "run"
 HELP = "replay scenarios against servers and show in a table what passed"
 DESCRIPTION = """\
-Replays scenarios against targets. Every file is read and checked before anything connects.
+Replays scenarios against targets. Every file is read and checked before
+anything connects.
 
   mailproof run scenarios --target smtp://mail.example.com:25
-  mailproof run                      all of scenarios/ against all targets of mailproof.yaml
+  mailproof run                      scenarios/ against all of mailproof.yaml
   mailproof run pack: --target mx    the bundled scenarios"""
 
 
@@ -36,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     running.add_argument("--jobs", type=positive, default=100, metavar="N", help="cases at once (default 100)")
     running.add_argument(
         "--per-target", type=positive, default=20, metavar="N", help="cases at once for one target (default 20)"
+    )
+    running.add_argument(
+        "--repeat", type=_repeats, default=1, metavar="N", help="run each case N times and report how often it passed"
     )
     running.add_argument("--fail-fast", action="store_true", help="begin no further case after one that is not passed")
     running.add_argument("--no-skips", action="store_true", help="a skipped case is a failure")
@@ -50,6 +57,13 @@ def positive(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
         raise argparse.ArgumentTypeError(f"'{text}' is no number from 1 to 999999999")
     return int(text)
+
+
+def _repeats(text: str) -> int:
+    number = positive(text)
+    if number > MOST_REPEATS:
+        raise argparse.ArgumentTypeError(f"'{text}' is more than {MOST_REPEATS} times")
+    return number
 
 
 def _duration(text: str) -> float:
@@ -67,6 +81,7 @@ def perform(options: argparse.Namespace) -> int:
         _plan(options),
         options,
         no_skips=options.no_skips,
+        repeat=options.repeat,
         jobs=options.jobs,
         per_target=options.per_target,
         fail_fast=options.fail_fast,
@@ -76,6 +91,7 @@ def perform(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> tuple[Entry, ...]:
     from runner.cli.selection import select  # noqa: PLC0415
+    from runner.language.matrix import secret_values  # noqa: PLC0415
     from runner.scheduler import plan  # noqa: PLC0415
     from runner.surroundings import SecretStore, surroundings  # noqa: PLC0415
 
@@ -83,9 +99,11 @@ def _plan(options: argparse.Namespace) -> tuple[Entry, ...]:
     store = SecretStore()
     given = surroundings(selected.project, selected.variables, selected.secrets, store)
     try:
-        return plan(selected.scenarios, selected.targets, selected.project, given)
+        given = replace(given, sessions=selected.sessions)
+        return plan(selected.scenarios, selected.targets, selected.project, given, repeat=options.repeat)
     finally:
         debugging.remember(store.values)
+        debugging.remember(secret_values(selected.scenarios))
         for warning in store.warnings:
             tell(f"mailproof: warning: {escape(warning)}")
 
@@ -96,10 +114,12 @@ def play(
     *,
     is_embedded: bool = False,
     no_skips: bool = False,
+    repeat: int = 1,
     **limits: Any,
 ) -> int:
     """Play a plan, show its report and return the exit code; `limits` are the scheduler's."""
     from runner.report import render_run  # noqa: PLC0415
+    from runner.results import fold_repeats, without_spare_skips  # noqa: PLC0415
     from runner.scheduler import Scheduler, without_skips  # noqa: PLC0415
 
     shown = progress(len(entries), options)
@@ -109,9 +129,13 @@ def play(
             run = scheduler.run()
         finally:
             shown.close()
+        if repeat > 1:
+            run = fold_repeats(run, repeat)
         if no_skips:
             run = without_skips(run)
-        show(render_run(replace(run, is_embedded=is_embedded), style(options)).rstrip("\n"))
+        if is_embedded:
+            run = replace(without_spare_skips(run), is_embedded=True)
+        show(render_run(run, style(options)).rstrip("\n"))
     for crash in scheduler.crashes:
         tell(f"mailproof: internal error: {debugging.describe(crash, is_debug=options.debug)}")
     return signals.exit_code or _exit_code(run, is_crashed=bool(scheduler.crashes))
@@ -124,14 +148,19 @@ def _exit_code(run: RunResult, *, is_crashed: bool) -> int:
     return EXIT_PASSED if run.is_passed else EXIT_FAILED
 
 
+# The first signal stops what is under way, the second its cleanup; what still goes on then is broken off.
+STOPS = 2
+
+
 class _Signals:
-    """While it is open, SIGINT and SIGTERM stop the run and a second one breaks it off.
+    """While it is open, SIGINT and SIGTERM stop the run, a second one skips its cleanup and a third breaks it off.
 
     Once the run has ended they wait for its report, for Ctrl-C is often struck twice. One more ends the process.
     """
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.exit_code = 0
+        self._caught_so_far = 0
         self._scheduler = scheduler
         self._before: dict[signal.Signals, Any] = {}
 
@@ -145,9 +174,9 @@ class _Signals:
             signal.signal(number, handler)
 
     def _caught(self, number: int, _: FrameType | None) -> None:
-        is_first = not self.exit_code
+        self._caught_so_far += 1
         self.exit_code = self.exit_code or (EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_TERMINATED)
-        if is_first and not self._scheduler.has_ended:
+        if self._caught_so_far <= STOPS and not self._scheduler.has_ended:
             self._scheduler.stop(signal.Signals(number).name)
             return
         self.__exit__()

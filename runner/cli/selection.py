@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING
 
 from runner.errors import InputError, Problem, UsageError
 from runner.language.compile import read_scenario
+from runner.language.model import MAIN
 from runner.language.paths import PROJECT_FILE
 from runner.language.project import find_project, load_project, parse_target
-from runner.language.template import did_you_mean
+from runner.language.template import PLAIN_NAME, did_you_mean
 from runner.resources import bundled
 from runner.surroundings import no_open_secret, parse_secret, parse_variable
 
 if TYPE_CHECKING:
     from runner.language.model import Scenario
     from runner.language.project import Project, SecretRef, Target
+    from runner.language.sessions import ProtocolOf
 
 # A scenario with this tag floods, locks out, or could: it runs only when asked for by this tag.
 INTRUSIVE = "intrusive"
@@ -31,11 +33,15 @@ _PACK = "pack:"
 
 @dataclass(frozen=True, slots=True)
 class ScenarioFile:
-    """A scenario file: where it is, how messages call it, and the folder that its files may lie in."""
+    """A scenario file: where it is, how messages call it, and the folder that its files may lie in.
+
+    One that the command line names (`is_named`) must be a scenario; in a folder there may be fragments, too.
+    """
 
     path: Path
     name: str
     root: Path
+    is_named: bool = False
 
 
 def add_scenario_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +59,14 @@ def add_scenario_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME|URL",
         help="a target of mailproof.yaml or a URL such as smtp://host:25; repeatable; default: all of the file",
+    )
+    choice.add_argument(
+        "--session",
+        dest="sessions",
+        action="append",
+        default=[],
+        metavar="NAME=TARGET",
+        help="the target of a scenario's further session, by name or as a URL; repeatable",
     )
     choice.add_argument(
         "-k",
@@ -87,9 +101,17 @@ def add_scenario_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=env:VARIABLE",
         help="a secret; also NAME=file:PATH, or NAME alone to be asked for it",
     )
-    tls = parser.add_argument_group("TLS of targets given as a URL")
-    tls.add_argument("--ca", metavar="FILE", help="a PEM file with the certificates to trust")
-    tls.add_argument("--no-verify", action="store_true", help="accept any certificate; every report says so")
+    by_url = parser.add_argument_group("targets given as a URL")
+    by_url.add_argument(
+        "--target-tag",
+        dest="target_tags",
+        action="append",
+        default=[],
+        metavar="TAG",
+        help="what the target is, for scenarios that require it, such as mx or submission; repeatable",
+    )
+    by_url.add_argument("--ca", metavar="FILE", help="a PEM file with the certificates to trust")
+    by_url.add_argument("--no-verify", action="store_true", help="accept any certificate; every report says so")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +123,7 @@ class Selection:
     project: Project | None
     variables: dict[str, str]
     secrets: dict[str, SecretRef]
+    sessions: dict[str, Target]
 
 
 def select(options: argparse.Namespace, *, needs_target: bool) -> Selection:
@@ -115,7 +138,15 @@ def select(options: argparse.Namespace, *, needs_target: bool) -> Selection:
     secrets = dict(map(parse_secret, options.secrets))
     path = find_project(Path.cwd())
     project = load_project(path, problems, _shown(path)) if path is not None else None
-    scenarios = read_scenarios(scenario_files(options.paths, path.parent if path is not None else None), problems)
+    sessions = _sessions(options, project, problems)
+
+    def protocol_of(session: str, target: str) -> str:
+        known = project.targets if project is not None else {}
+        at = sessions.get(session) or known.get(target)
+        return at.protocol if at is not None else ""
+
+    files = scenario_files(options.paths, path.parent if path is not None else None)
+    scenarios = read_scenarios(files, problems, protocol_of)
     chosen: list[Target] = []
     if needs_target or options.target or (project is not None and project.targets):
         try:
@@ -128,7 +159,13 @@ def select(options: argparse.Namespace, *, needs_target: bool) -> Selection:
                 raise
     if problems:
         raise InputError(problems)
-    selection = Selection(choose(scenarios, options.words, options.tags), chosen, project, variables, secrets)
+    wanted = choose(scenarios, options.words, options.tags)
+    if needs_target and any(target.is_domain for target in chosen):
+        from runner.mx import exchangers  # noqa: PLC0415 -- few targets name a domain
+
+        chosen = exchangers(chosen)
+    _refuse_unknown_sessions(sessions, wanted)
+    selection = Selection(wanted, chosen, project, variables, secrets, sessions)
     _refuse_open_secrets(selection)
     return selection
 
@@ -141,7 +178,7 @@ def _shown(path: Path) -> str:
 def _refuse_open_secrets(selection: Selection) -> None:
     """Refuse a secret's value as `--var`: whoever may list the processes would read it."""
     names = set(selection.secrets).union(*(scenario.secrets for scenario in selection.scenarios))
-    names.update(*(target.secrets for target in selection.targets))
+    names.update(*(target.secrets for target in (*selection.targets, *selection.sessions.values())))
     names.update(selection.project.secrets if selection.project is not None else ())
     for name in selection.variables:
         if name in names:
@@ -195,7 +232,7 @@ def _files(text: str) -> Iterator[ScenarioFile]:
             f"'{text}' is a project file, no scenario; the nearest one from here upwards is read by itself"
         )
     else:
-        yield ScenarioFile(path, text, path.absolute().parent)
+        yield ScenarioFile(path, text, path.absolute().parent, is_named=True)
 
 
 def _is_folder(text: str) -> bool:
@@ -235,16 +272,34 @@ def _scenarios_below(folder: Path) -> Iterator[Path]:
                 yield Path(parent, one)
 
 
-def read_scenarios(files: list[ScenarioFile], problems: list[Problem]) -> list[Scenario]:
-    """Read and compile every file; problems of all files are added."""
+def read_scenarios(
+    files: list[ScenarioFile], problems: list[Problem], protocol_of: ProtocolOf | None = None
+) -> list[Scenario]:
+    """Read and compile every file; problems of all files are added, each once.
+
+    Raises:
+        UsageError: the command line names a fragment.
+    """
+    found: list[Problem] = []
     # What is read stays, and holds no cycles: to look for some in it, again and again, would take a fifth of the time.
     gc.disable()
     try:
-        found = [read_scenario(file.path, file.name, file.root, problems) for file in files]
+        scenarios = [_read(file, found, protocol_of) for file in files]
     finally:
         gc.freeze()
         gc.enable()
-    return [scenario for scenario in found if scenario is not None]
+    problems += dict.fromkeys(found)  # what is wrong with a fragment comes with every scenario that uses it
+    return [scenario for scenario in scenarios if scenario is not None]
+
+
+def _read(file: ScenarioFile, problems: list[Problem], protocol_of: ProtocolOf | None) -> Scenario | None:
+    before = len(problems)
+    scenario = read_scenario(file.path, file.name, file.root, problems, protocol_of)
+    if scenario is None and file.is_named and len(problems) == before:
+        raise UsageError(
+            f"'{file.name}' is a fragment, no scenario: a scenario uses it, with 'use: {file.path.name}' in a step"
+        )
+    return scenario
 
 
 def choose(scenarios: list[Scenario], words: list[str], tags: list[str]) -> list[Scenario]:
@@ -288,8 +343,8 @@ def targets(options: argparse.Namespace, project: Project | None) -> list[Target
         InputError: a URL that is none.
     """
     known = project.targets if project is not None else {}
-    if not any("://" in text for text in options.target):
-        _refuse_tls(options)
+    if not any("://" in text for text in (*options.target, *options.sessions)):
+        _refuse_for_names(options)
     if not options.target:
         if not known:
             raise UsageError("which server? name one: --target smtp://host:25, or write targets: into mailproof.yaml")
@@ -299,7 +354,7 @@ def targets(options: argparse.Namespace, project: Project | None) -> list[Target
     for text in options.target:
         if "://" in text:
             try:
-                found[text] = _with_tls(parse_target(text), options)
+                found[text] = _with_options(parse_target(text), options)
             except InputError as error:
                 problems += error.problems
         elif text in known:
@@ -312,17 +367,61 @@ def targets(options: argparse.Namespace, project: Project | None) -> list[Target
     return list(found.values())
 
 
-def _refuse_tls(options: argparse.Namespace) -> None:
+def _sessions(options: argparse.Namespace, project: Project | None, problems: list[Problem]) -> dict[str, Target]:
+    """Return the targets that `--session` gives, by the session's name.
+
+    Raises:
+        UsageError: it is no name and a target, or a target that the project file does not have.
+    """
+    known = project.targets if project is not None else {}
+    found: dict[str, Target] = {}
+    for text in options.sessions:
+        name, equals, target = text.partition("=")
+        if not (equals and target and PLAIN_NAME.fullmatch(name)):
+            raise UsageError("--session wants NAME=TARGET, such as inbox=mx2 or inbox=smtp://host:25")
+        if name == MAIN:
+            raise UsageError(f"--session {MAIN}=…: '{MAIN}' is the scenario's own session; its target is --target")
+        if name in found:
+            raise UsageError(f"--session {name}=… is given twice")
+        if "://" in target:
+            try:
+                found[name] = _with_options(parse_target(target), options)
+            except InputError as error:
+                problems += error.problems
+        elif target in known:
+            found[name] = known[target]
+        elif project is not None or not problems:
+            advice = did_you_mean(target, known, "the targets are") or "a URL (smtp://host:25) needs no project file"
+            raise UsageError(f"--session {text}: unknown target '{target}'; {advice}")
+    return found
+
+
+def _refuse_unknown_sessions(sessions: dict[str, Target], scenarios: list[Scenario]) -> None:
+    """Refuse a session that no scenario has: who gives one must not believe that it was used."""
+    known = {name for scenario in scenarios for name in scenario.sessions if name != MAIN}
+    for name in sessions:
+        if name not in known:
+            advice = did_you_mean(name, known, "their sessions are") or "they have no other than their own"
+            raise UsageError(f"--session {name}=…: no scenario that is selected has it; {advice}")
+
+
+def _refuse_for_names(options: argparse.Namespace) -> None:
     """Refuse options that would do nothing: who gives one must not believe that it did."""
-    if options.ca or options.no_verify:
-        option, key = ("--ca", "ca: FILE") if options.ca else ("--no-verify", "verify: false")
-        raise UsageError(
-            f"{option} is for targets given as a URL; for others write 'tls: {{{key}}}' into mailproof.yaml"
-        )
+    given = {
+        "--target-tag": (options.target_tags, f"tags: [{', '.join(options.target_tags)}]"),
+        "--ca": (options.ca, "tls: {ca: FILE}"),
+        "--no-verify": (options.no_verify, "tls: {verify: false}"),
+    }
+    for option, (value, instead) in given.items():
+        if value:
+            raise UsageError(
+                f"{option} is for targets given as a URL; for others write '{instead}' into mailproof.yaml"
+            )
 
 
-def _with_tls(target: Target, options: argparse.Namespace) -> Target:
+def _with_options(target: Target, options: argparse.Namespace) -> Target:
     ca = options.ca or ""
     if ca and not Path(ca).is_file():
         raise UsageError(f"--ca: there is no file '{ca}'")
-    return replace(target, tls=replace(target.tls, ca=ca and str(Path(ca).absolute()), verify=not options.no_verify))
+    tls = replace(target.tls, ca=ca and str(Path(ca).absolute()), verify=not options.no_verify)
+    return replace(target, tags=tuple(options.target_tags), tls=tls)

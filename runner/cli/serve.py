@@ -13,16 +13,16 @@ from runner.cli import debugging
 from runner.cli.demo import roles
 from runner.cli.run import positive
 from runner.cli.streams import show, tell
-from runner.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, UsageError, escape
+from runner.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, ToolError, UsageError, escape
 
 if TYPE_CHECKING:
-    from runner.demo import DemoServer
+    from runner.demo import DemoServer, DemoSettings
 
 NAME = "serve"
 HELP = "keep the embedded server up, to write scenarios against"
 DESCRIPTION = """\
-Keeps the embedded server up until Ctrl-C and prints how to reach it, as lines for mailproof.yaml.
-It delivers nothing anywhere. Needs the extra 'demo'."""
+Keeps the embedded server up until Ctrl-C and prints how to reach it, as lines
+for mailproof.yaml. It delivers nothing anywhere. Needs the extra 'demo'."""
 
 # Where `serve` tells to put a password that it has made.
 OWN_SOURCE = "{env: MAILPROOF_PASSWORD}"
@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=_port, default=0, help="port to listen on (default: a free one)")
+    parser.add_argument(
+        "--protocol", choices=("smtp", "lmtp"), default="smtp", help="what the server speaks (default smtp)"
+    )
     parser.add_argument("--domain", default="example.com", help="the one local domain (default example.com)")
     parser.add_argument(
         "--user",
@@ -60,14 +63,41 @@ def _port(text: str) -> int:
 
 def perform(options: argparse.Namespace) -> int:
     """Perform the command and return its exit code."""
-    from runner.demo import DemoServer, DemoSettings, load_demo  # noqa: PLC0415
+    from runner.demo import ListenError, load_demo  # noqa: PLC0415
 
     load_demo()
+    _refuse(options)
+    settings = _settings(options)
+    debugging.remember(settings.users.values())
+    try:
+        return _serve(settings, options.users)
+    except ListenError as error:
+        value = getattr(settings, error.setting)
+        raise ToolError(f"--{error.setting} {value}: {error.reason}") from error
+
+
+def _refuse(options: argparse.Namespace) -> None:
+    """Refuse what contradicts itself or would do nothing."""
     if bool(options.certificate) != bool(options.key):
         raise UsageError("--certificate and --key go together")
-    settings = DemoSettings(
+    if options.certificate and options.tls == "none":
+        raise UsageError("--certificate does nothing with --tls none")
+    if options.protocol != "lmtp":
+        return
+    if options.tls == "implicit":
+        raise UsageError("--tls implicit: with --protocol lmtp TLS begins by STARTTLS, or not at all")
+    for option, is_given in (("--user", options.users), ("--auth-requires-tls", options.auth_requires_tls)):
+        if is_given:
+            raise UsageError(f"{option} does nothing with --protocol lmtp, which has no AUTH here")
+
+
+def _settings(options: argparse.Namespace) -> DemoSettings:
+    from runner.demo import DemoSettings  # noqa: PLC0415
+
+    return DemoSettings(
         host=options.host,
         port=options.port,
+        protocol=options.protocol,
         domain=options.domain,
         users=dict(map(_user, options.users)),
         tls=options.tls,
@@ -76,19 +106,27 @@ def perform(options: argparse.Namespace) -> int:
         auth_requires_tls=options.auth_requires_tls,
         size_limit=options.size_limit,
     )
+
+
+def _serve(settings: DemoSettings, users: list[str]) -> int:
+    """Keep the server up until a signal ends it; what it has made on the disk goes with it."""
+    from runner.demo import DemoServer  # noqa: PLC0415
+
     caught: list[int] = []
-    debugging.remember(settings.users.values())
-    with DemoServer(settings) as server:
+    server = DemoServer(settings)
 
-        def stop(number: int, _: FrameType | None) -> None:
-            caught.append(number)
-            server.stop()
+    def stop(number: int, _: FrameType | None) -> None:
+        caught.append(number)
+        server.stop()
 
-        signal.signal(signal.SIGINT, stop)
-        signal.signal(signal.SIGTERM, stop)
-        show(_describe(server, is_own_user=bool(options.users), source=_source(options.users)))
-        server.wait()
-    return EXIT_TERMINATED if caught[-1:] == [signal.SIGTERM] else EXIT_INTERRUPTED
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants it ignored
+            signal.signal(number, stop)
+    with server:
+        if not caught:
+            show(_describe(server, is_own_user=bool(users), source=_source(users)))
+            server.wait()
+    return EXIT_INTERRUPTED if caught[-1:] == [signal.SIGINT] else EXIT_TERMINATED
 
 
 def _user(text: str) -> tuple[str, str]:
@@ -119,7 +157,8 @@ def _source(users: list[str]) -> str:
 def _describe(server: DemoServer, *, is_own_user: bool, source: str = OWN_SOURCE) -> str:
     """Return how to reach the server, as a project file; a password made on the spot is told, it is nowhere else."""
     lines = [f"# the embedded server is up at {server.url}; Ctrl-C ends it"]
-    if not is_own_user:
+    has_auth = server.settings.protocol == "smtp"
+    if has_auth and not is_own_user:
         lines.append(f"# its password: export MAILPROOF_PASSWORD='{server.password}'")
     lines += ["targets:", "  demo:", f"    url: {_quoted(server.url)}"]
     lines.append(f"    tags: [{', '.join(roles(server.settings))}]")
@@ -127,7 +166,8 @@ def _describe(server: DemoServer, *, is_own_user: bool, source: str = OWN_SOURCE
         lines.append(f"    tls: {{ca: {_quoted(str(server.ca))}}}")
     lines.append("    vars:")
     lines += [f"      {name}: {_quoted(value)}" for name, value in server.variables.items()]
-    lines.append(f"    secrets: {{password: {source}}}")
+    if has_auth:
+        lines.append(f"    secrets: {{password: {source}}}")
     return "\n".join(lines)
 
 

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 NAME = "validate"
 HELP = "check scenario and project files without connecting"
 DESCRIPTION = """\
-Checks files as `run` does before it connects: YAML, keys, codes, patterns, placeholders. Names that only a target
-gives are checked against the targets of mailproof.yaml or --target; without one it says what could not be checked."""
+Checks files as `run` does before it connects: YAML, keys, codes, patterns,
+placeholders. Names that only a target gives are checked against the targets of
+mailproof.yaml or --target; without one it says what could not be checked."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +49,9 @@ def _without_values(selected: Selection) -> list[Scenario]:
 
     project = selected.project
     environment = dict.fromkeys(project.env if project is not None else (), "")
-    given = Given(variables=selected.variables, secrets=selected.secrets, environment=environment)
+    given = Given(
+        variables=selected.variables, secrets=selected.secrets, environment=environment, sessions=selected.sessions
+    )
     entries = plan(selected.scenarios, selected.targets, project, given)
     expanded = {entry.scenario.source.name for entry in entries if isinstance(entry.case, Case)}
     return [scenario for scenario in selected.scenarios if scenario.source.name not in expanded]
@@ -65,6 +68,6 @@ def _names(scenarios: list[Scenario], selected: Selection) -> list[str]:
         placeholder.name
         for scenario in scenarios
         for placeholder in scenario.placeholders
-        if placeholder.name not in scenario.variables and placeholder.name not in scenario.captures
+        if not any(placeholder.name in names for names in (scenario.variables, scenario.captures, scenario.columns))
     }
     return sorted(used - given)

@@ -6,16 +6,16 @@ gives, a cycle, a capture that would overwrite an operator's value are problems 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from runner.errors import Problem, Span
 from runner.language.filters import FilterError
-from runner.language.model import DEFAULT_DEADLINE, Scenario
-from runner.language.reading import BUILT_INS
+from runner.language.model import DEFAULT_DEADLINE, MAIN, Row, Scenario
+from runner.language.reading import BUILT_INS, COUNTERS
 from runner.language.template import MissingValueError, Placeholder, Template, Value, did_you_mean, parse_template
 from runner.protocol import Limits
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 #: Names whose value only a connection gives; `client.name` is one where the machine has no full name.
 CONNECTION_NAMES = frozenset({"client.address"})
+# A row stands behind a scenario's name: so much of a value, and of all of them, tells which it is.
+VALUE_WIDTH = 40
+LABEL_WIDTH = 160
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -38,6 +41,7 @@ class Given:
     """What the command line and the surroundings give: names to texts.
 
     `secret` gets a reference's value (or raises SecretError). `client_name` is the machine's full name, or empty.
+    `sessions` are targets of sessions that come before what scenarios say.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -45,6 +49,7 @@ class Given:
     environment: Mapping[str, str] = field(default_factory=dict)
     client_name: str = ""
     secret: Callable[[SecretRef], str] = field(default=lambda _: "")
+    sessions: Mapping[str, Target] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +61,31 @@ class Seed:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One scenario against one target. `values` are those of every name that its steps use.
+class Party:
+    """One session of a case: the server it is with, and what stands for every name that its steps use.
 
-    `secrets` (names to values) is what no output may show. `client_name` is empty where it is the address literal.
-    Times are in seconds; `timeout` is None for the defaults.
+    `count` is how many connections are called by number, 0 for a session that is one connection.
+    """
+
+    target: Target
+    protocol: str
+    values: Mapping[str, Value] = field(repr=False)
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One scenario, with one row of its matrix, against one target; `sessions` has its own one under `main`.
+
+    `row` tells the row in a report, secrets left out. `secrets` (names to values) is what no output may show.
+    `client_name` is empty where it is the address literal. Times are in seconds; `timeout` is None for the defaults.
+    `today` is the day on which it was made.
     """
 
     id: str
     scenario: Scenario
-    target: Target
-    values: Mapping[str, Value] = field(repr=False)
+    row: str
+    sessions: Mapping[str, Party]
     secrets: Mapping[str, str] = field(repr=False)
     client_name: str
     token: str
@@ -74,49 +93,149 @@ class Case:
     deadline: float
     limits: Limits
     is_lenient: bool
+    today: date = date.min
+
+    @property
+    def target(self) -> Target:
+        """The server that the scenario is run against."""
+        return self.sessions[MAIN].target
+
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """The values of the names that steps of the scenario's own session use."""
+        return self.sessions[MAIN].values
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Why a scenario makes no sense with a target."""
+    """Why a scenario makes no sense with a target; `row` as a case has it."""
 
     reason: str
+    row: str = ""
 
 
 def expand(
-    scenario: Scenario, target: Target, project: Project | None, given: Given, *, seed: Seed, problems: list[Problem]
+    scenario: Scenario,
+    target: Target,
+    project: Project | None,
+    given: Given,
+    *,
+    seed: Seed,
+    problems: list[Problem],
+    row: Row | None = None,
 ) -> Case | Skip | None:
-    """Return the case of a scenario with a target, or why it is skipped; None if `problems` has grown."""
-    names = _Names(scenario, target, project, given, seed)
-    reason = _unmet(scenario, target, names)
-    if not reason:
-        names.check()
-    problems += names.problems
-    if names.problems:
+    """Return the case of a scenario with a target, or why it is skipped; None if `problems` has grown.
+
+    `row` is one of the scenario's rows, None where it has no matrix.
+    """
+    found: list[Problem] = []
+    targets = _targets(scenario, target, project, given, found)
+    names = {
+        session: _Names(scenario, at, project, given, seed=seed, row=row, session=session)
+        for session, at in targets.items()
+    }
+    main = names[MAIN]
+    for other in names.values():
+        other.know_secrets(names.values())
+    reason = _unmet(scenario, target, main)
+    told = len(main.problems)
+    label = _label(row, main)
+    if reason:
+        del main.problems[told:]  # a case that makes no sense is skipped, whatever it would want
+    else:
+        _demand_secrets(scenario, names)
+        for one in names.values():
+            one.check()
+    found += [problem for one in names.values() for problem in one.problems]
+    problems += dict.fromkeys(found)
+    if found:
         return None
     if reason:
-        return Skip(reason)
+        return Skip(reason, label)
     project_timeout = project.timeout if project else None
     project_deadline = project.deadline if project else None
     return Case(
-        id=names.case_id,
+        id=main.case_id,
         scenario=scenario,
-        target=target,
-        values=names.values,
-        secrets=names.secrets,
-        client_name=names.client_name,
+        row=label,
+        sessions={session: _party(scenario, session, targets[session], one.values) for session, one in names.items()},
+        secrets=_all_secrets(names),
+        client_name=main.client_name,
         token=seed.token,
         timeout=scenario.timeout if scenario.timeout is not None else project_timeout,
         deadline=scenario.deadline or project_deadline or DEFAULT_DEADLINE,
         limits=project.limits if project else Limits(),
         is_lenient=project.lenient_line_ends if project else False,
+        today=seed.now.date(),
     )
+
+
+def _party(scenario: Scenario, name: str, target: Target, values: Mapping[str, Value]) -> Party:
+    session = scenario.sessions[name]
+    return Party(target, session.protocol, values, session.count)
+
+
+def _targets(
+    scenario: Scenario, target: Target, project: Project | None, given: Given, problems: list[Problem]
+) -> dict[str, Target]:
+    """Return the target of each session; where one has none, `problems` has grown."""
+    known = project.targets if project else {}
+    found: dict[str, Target] = {}
+    for name, session in scenario.sessions.items():
+        at = target if name == MAIN else given.sessions.get(name) or known.get(session.target)
+        if at is None and not session.target:
+            at = target
+        if at is None:
+            advice = did_you_mean(session.target, known, "the targets are")
+            advice = advice or f"write it into mailproof.yaml under targets:, or give it by --session {name}=URL"
+            problems.append(Problem(session.span, f"unknown target '{session.target}'", advice))
+        elif at.protocol != session.protocol:
+            advice = f"say what the session speaks: sessions: {{{name}: {{target: …, protocol: {at.protocol}}}}}"
+            message = f"the session '{name}' speaks {session.protocol}, and its target '{at.name}' {at.protocol}"
+            problems.append(Problem(session.span, message, advice))
+        else:
+            found[name] = at
+    return {MAIN: target, **found}
+
+
+def _demand_secrets(scenario: Scenario, names: Mapping[str, _Names]) -> None:
+    """Demand what the scenario calls a secret, from the target of any of its sessions."""
+    for name, span in scenario.secrets.items():
+        for one in [one for one in names.values() if one.is_from_outside(name)] or [names[MAIN]]:
+            one.demand(Placeholder(name, None, (), span))
+
+
+def _all_secrets(names: Mapping[str, _Names]) -> dict[str, str]:
+    """Return the secrets of all sessions; one that differs from that of the scenario's own tells whose it is."""
+    found = dict(names[MAIN].secrets)
+    for session, one in names.items():
+        for name, value in one.secrets.items():
+            if found.setdefault(name, value) != value:
+                found[f"{name} of {session}"] = value
+    return found
+
+
+def _label(row: Row | None, names: _Names) -> str:
+    """Return a row as reports show it: what may be shown of it, each value on one line and not a long one."""
+    if row is None:
+        return ""
+    parts = [f"{name}={_shown(value.text)}" for name, value in names.row(row) if not value.secrets]
+    return _cut(" ".join(parts), LABEL_WIDTH)
+
+
+def _shown(text: str) -> str:
+    is_plain = bool(text) and not any(char.isspace() for char in text)
+    return _cut(text if is_plain else f"'{text}'", VALUE_WIDTH)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _unmet(scenario: Scenario, target: Target, names: _Names) -> str:
     requires = scenario.requires
     if missing := [tag for tag in requires.target_tag if tag not in target.tags]:
-        return f"requires the tag '{missing[0]}'"
+        return f"the target has no tag '{missing[0]}'"
     if missing := [name for name in requires.variable if not names.is_given(name)]:
         return f"requires the variable '{missing[0]}'"
     return ""
@@ -132,22 +251,34 @@ class _Names:
     What is wrong with a value is told where that value is written, once, whoever asks for it.
     """
 
-    def __init__(self, scenario: Scenario, target: Target, project: Project | None, given: Given, seed: Seed) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        target: Target,
+        project: Project | None,
+        given: Given,
+        *,
+        seed: Seed,
+        row: Row | None = None,
+        session: str = MAIN,
+    ) -> None:
         self.problems: list[Problem] = []
         self.values: dict[str, Value] = {}
         self.secrets: dict[str, str] = {}
         self.case_id = f"{seed.token[:8]}"
         self._scenario = scenario
+        self._session = session
         self._given = given
         self._listed = project.env if project else ()
         self.client_name = (project.client_name if project else "") or given.client_name
-        self._layers: list[tuple[Mapping[str, SecretRef], Mapping[str, str | Scalar]]] = [
+        self._layers: list[tuple[Mapping[str, SecretRef], Mapping[str, str | Scalar | Template]]] = [
+            ({}, row.values if row is not None else {}),
             (given.secrets, given.variables),
             (target.secrets, target.variables),
         ]
         if project:
             self._layers.append((project.secrets, project.variables))
-        self._secret_names = {name for secrets, _ in self._layers for name in secrets} | set(scenario.secrets)
+        self.secret_names = {name for secrets, _ in self._layers for name in secrets} | set(scenario.secrets)
         self._built_in = self._built_ins(scenario, target, seed)
         self._open: list[str] = []
         self._wrong: set[str] = set()
@@ -172,7 +303,22 @@ class _Names:
         found.update({f"env.{name}": text for name, text in self._given.environment.items()})
         return found
 
+    def know_secrets(self, others: Iterable[_Names]) -> None:
+        """Take what is a secret in any session for one in this."""
+        self.secret_names = self.secret_names.union(*(other.secret_names for other in others))
+
     # Asking.
+
+    def row(self, row: Row) -> Iterator[tuple[str, Value]]:
+        """Iterate over the columns of a row that have a value, and tell those that have none."""
+        for name in row.values:
+            self._place = row.span
+            with suppress(_ToldError, MissingValueError):
+                yield name, self._lookup(name)
+
+    def demand(self, placeholder: Placeholder) -> None:
+        """Resolve a name; tell at its place if it can't be had."""
+        self._try(placeholder)
 
     def is_given(self, name: str) -> bool:
         """Whether a name has a value that isn't empty; one that can't be had is given, and told."""
@@ -184,19 +330,17 @@ class _Names:
             return True
 
     def check(self) -> None:
-        """Resolve every name that the scenario uses, and demand the secrets that it names."""
-        for name, span in self._scenario.secrets.items():
-            self._try(Placeholder(name, None, (), span))
+        """Resolve every name that steps of the session use, and for the scenario's own, its variables."""
         for name, span in self._scenario.capture_spans.items():
-            if self._is_from_outside(name):
+            if self.is_from_outside(name):
                 advice = f"a server must not set what --var, --secret or the project file gives as '{name}'"
                 self._tell(span, f"the capture '{name}' would overwrite a name that is given elsewhere", advice)
-        for placeholder in self._scenario.placeholders:
+        for placeholder in self._scenario.used.get(self._session, ()):
             if not self._comes_later(placeholder.name):
                 self._try(placeholder)
-        for name, template in self._scenario.variables.items():
+        for name, template in self._scenario.variables.items() if self._session == MAIN else ():
             self._try(Placeholder(name, "", (), template.span))
-        for name in sorted(self._secret_names - self.secrets.keys() - self._wrong):
+        for name in sorted(self.secret_names - self.secrets.keys() - self._wrong):
             self._try_secret(name)
 
     def _try_secret(self, name: str) -> None:
@@ -229,7 +373,8 @@ class _Names:
             return not self.client_name
         return name in CONNECTION_NAMES or name in self._scenario.captures
 
-    def _is_from_outside(self, name: str) -> bool:
+    def is_from_outside(self, name: str) -> bool:
+        """Whether a row, the command line or the project file gives a name."""
         return any(name in secrets or name in variables for secrets, variables in self._layers)
 
     def _tell(self, span: Span, message: str, advice: str = "") -> None:
@@ -245,7 +390,7 @@ class _Names:
             return "set it in the environment" if is_listed else f"list it in mailproof.yaml: env: [{variable}]"
         if self._comes_later(name):
             return "use it in a step: variables are fixed when the case starts"
-        known = {*BUILT_INS, *self._scenario.variables, *self._scenario.captures, *self._secret_names}
+        known = {*BUILT_INS, *self._scenario.variables, *self._scenario.captures, *self.secret_names}
         for _, variables in self._layers:
             known |= set(variables)
         return did_you_mean(name, sorted(known), "") or _how_to_give(name)
@@ -270,7 +415,7 @@ class _Names:
                 raise
             finally:
                 self._open.pop()
-            if name in self._secret_names:
+            if name in self.secret_names:
                 value = Value(value.text, tuple(dict.fromkeys((*value.secrets, name))))
                 self.secrets[name] = value.text
             self.values[name] = value
@@ -292,6 +437,8 @@ class _Names:
             raise MissingValueError(f"'${{{name}}}' is captured later")
         if self._comes_later(name):
             raise MissingValueError(f"'${{{name}}}' is known only once connected")
+        if name in COUNTERS:
+            raise MissingValueError(f"'${{{name}}}' is known only inside a {COUNTERS[name]} of the same file")
         if name in self._scenario.secrets:
             self._tell(self._scenario.secrets[name], f"the secret '{name}' is not given", _how_to_give_secret(name))
             raise _ToldError
@@ -304,9 +451,11 @@ class _Names:
             self._tell(reference.span or self._place, f"the secret '{name}' can't be had: {error}")
             raise _ToldError from error
 
-    def _variable(self, text: str | Scalar) -> Value:
+    def _variable(self, text: str | Scalar | Template) -> Value:
         if isinstance(text, str):
             return Value(text)
+        if isinstance(text, Template):
+            return self._filled(text)
         found: list[Problem] = []
         template = parse_template(text, found)
         if found:

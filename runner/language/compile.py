@@ -5,25 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.errors import InputError, Problem, SourceFile
+from runner.language.fragments import KEY as FRAGMENT
+from runner.language.fragments import read_fragment
 from runner.language.loader import Mapping, Node, Scalar, load, read_file
-from runner.language.model import Requires, Scenario
+from runner.language.matrix import compile_matrix
+from runner.language.model import KnownIssue, Requires, Scenario
 from runner.language.paths import find_root, resolve_inside
 from runner.language.reading import FindFile, Reading, items, pairs, texts
 from runner.language.schema import check_scenario
+from runner.language.sessions import ProtocolOf, compile_sessions
 from runner.language.template import PLAIN_NAME, Template, parse_template
 from runner.language.verbs import StepCompiler
+from runner.language.verbs.using import check_alone
 from runner.protocol import PROTOCOLS
 
 DEFAULT_PROTOCOL = "smtp"
 
 
-def read_scenario(path: Path, name: str, root: Path, problems: list[Problem]) -> Scenario | None:
+def read_scenario(
+    path: Path, name: str, root: Path, problems: list[Problem], protocol_of: ProtocolOf | None = None
+) -> Scenario | None:
     """Read and compile the scenario file at `path`, which messages call `name`.
 
-    `root` is the folder that its files may lie in where no project file is found above it.
+    `root` is the folder that its files may lie in where no project file is found above it; `protocol_of` knows
+    what the targets of its sessions speak, see `compile_sessions`.
 
     Returns:
-        The scenario, or None if anything is wrong; then `problems` has grown.
+        The scenario, or None if anything is wrong; then `problems` has grown. None too for a fragment without a
+        mistake, which is no scenario.
     """
     try:
         source = read_file(path, name)
@@ -34,39 +43,55 @@ def read_scenario(path: Path, name: str, root: Path, problems: list[Problem]) ->
     def find_file(text: str) -> str:
         return resolve_inside(find_root(path, root), path.parent, text)
 
-    return compile_scenario(source, find_file, problems)
+    return compile_scenario(source, find_file, problems, protocol_of)
 
 
-def compile_scenario(source: SourceFile, find_file: FindFile, problems: list[Problem]) -> Scenario | None:
+def compile_scenario(
+    source: SourceFile, find_file: FindFile, problems: list[Problem], protocol_of: ProtocolOf | None = None
+) -> Scenario | None:
     """Compile a scenario's text; the same contract as `read_scenario`."""
     found: list[Problem] = []
     root = load(source, found)
     scenario = None
-    if root is not None:
+    if root is not None and FRAGMENT in root.items:
+        check_alone(read_fragment(source, root, found), find_file, found)
+    elif root is not None:
         check_scenario(root, found)
-        scenario = _compile(source, root, find_file, found)
-    problems += _in_order(found)
+        scenario = _compile(source, root, find_file, found, protocol_of)
+    problems += _in_order(found, source)
     return scenario if not found else None
 
 
-def _in_order(found: list[Problem]) -> list[Problem]:
-    """Sort by place, and keep one problem of a kind for a place."""
-    unique = {(problem.span.line, problem.span.column, problem.message): problem for problem in found}
+def _in_order(found: list[Problem], source: SourceFile) -> list[Problem]:
+    """Sort by place, the file's own before those of what it uses, and keep one problem of a kind for a place."""
+    unique: dict[tuple[bool, str, int, int, str], Problem] = {}
+    for problem in found:
+        span = problem.span
+        key = (span.source.name != source.name, span.source.name, span.line, span.column, problem.message)
+        if key not in unique or not unique[key].advice:
+            unique[key] = problem
     return [unique[key] for key in sorted(unique)]
 
 
-def _compile(source: SourceFile, root: Mapping, find_file: FindFile, problems: list[Problem]) -> Scenario:
+def _compile(
+    source: SourceFile, root: Mapping, find_file: FindFile, problems: list[Problem], protocol_of: ProtocolOf | None
+) -> Scenario:
     protocol = _text(root.get("protocol")) or DEFAULT_PROTOCOL
     variables = _variables(root.get("vars"), problems)
     secrets = {item.text: item.span for item in items(root.get("secrets")) if isinstance(item, Scalar)}
+    matrix = compile_matrix(root.get("matrix"), find_file, problems)
+    secrets = {**matrix.secrets, **secrets}
     reading = Reading(
         machine=PROTOCOLS.get(protocol, PROTOCOLS[DEFAULT_PROTOCOL]),
         find_file=find_file,
         problems=problems,
         own_names=frozenset({*variables, *secrets}),
+        columns=matrix.columns,
+        sessions=compile_sessions(root, protocol, protocol_of, problems),
     )
     # What a step may say depends on the protocol; an unknown one the schema check has told.
     steps = StepCompiler(reading).steps(root.get("steps")) if protocol in PROTOCOLS else ()
+    cleanup = StepCompiler(reading).steps(root.get("cleanup")) if protocol in PROTOCOLS else ()
     name_key = root.items.get("name")
     return Scenario(
         source=source,
@@ -79,10 +104,15 @@ def _compile(source: SourceFile, root: Mapping, find_file: FindFile, problems: l
         variables=variables,
         secrets=secrets,
         requires=_requires(root.get("requires"), reading),
+        known_issue=_known_issue(root.get("known_issue"), reading),
+        cleanup=cleanup,
         timeout=reading.duration(root.get("timeout")),
         deadline=reading.duration(root.get("deadline")),
-        placeholders=tuple(reading.placeholders),
+        used={session: tuple(found) for session, found in reading.placeholders.items()},
         capture_spans=reading.captures,
+        sessions=reading.sessions,
+        rows=matrix.rows,
+        columns=matrix.columns,
     )
 
 
@@ -100,6 +130,12 @@ def _variables(node: Node | None, problems: list[Problem]) -> dict[str, Template
         elif isinstance(value, Scalar):
             found[key.text] = parse_template(value, problems)
     return found
+
+
+def _known_issue(node: Node | None, reading: Reading) -> KnownIssue | None:
+    if isinstance(node, Mapping):
+        return KnownIssue(reading.text(node.get("why")), reading.date(node.get("until")))
+    return KnownIssue(reading.text(node)) if reading.text(node) else None
 
 
 def _requires(node: Node | None, reading: Reading) -> Requires:

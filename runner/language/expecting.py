@@ -10,6 +10,7 @@ from runner.language.loader import Mapping, Node, Scalar, Sequence
 from runner.language.reading import items, pairs, texts
 from runner.language.short_form import read_literal
 from runner.language.values import parse_size
+from runner.language.vocabulary import EXPECTING, sole_verb
 from runner.matching.expectation import (
     Alternative,
     Block,
@@ -20,19 +21,29 @@ from runner.matching.expectation import (
     Given,
     Short,
     Word,
+    either,
 )
+
+from runner.matching.partial import LineExpectation
+from runner.matching.recipients import EachRecipient, address_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runner.errors import Span
     from runner.language.reading import Reading
+    from runner.language.template import Template
     from runner.matching.pattern import Pattern
     from runner.protocol import Machine
 
 _COMPARISON = re.compile(r"(>=|<=|>|<|=) *([^<>= ].*)")
 #: Keys that judge a reply and so want an expect (or a verb that demands success by itself).
 JUDGING_KEYS = ("for", "has", "lacks", "lines", "capabilities", "within", "capture", "severity")
+#: Those of them that only a reply can have.
+_JUDGING_REPLIES = ("has", "lacks", "lines", "capabilities", "capture")
+#: Those of them that go with the keys that read something else than one whole reply.
+_ALWAYS_JUDGING = ("within", "severity")
+_OTHERS = ("expect_each", "expect_line")
 
 
 def compile_expectation(
@@ -44,9 +55,7 @@ def compile_expectation(
     """
     node = step.get("expect")
     if node is None and not default:
-        for key in JUDGING_KEYS:
-            if (item := step.items.get(key)) is not None:
-                reading.fail(item[0].span, f"'{key}' judges a reply, and this step expects none", "add expect:")
+        _refuse_judging(reading, step)
         return None
     asks_more = not step.items.keys().isdisjoint(JUDGING_KEYS)
     if not asks_more and isinstance(node, Scalar):
@@ -59,6 +68,7 @@ def compile_expectation(
         _note_groups(reading, _texts_of(alternatives), node.span)
     if not asks_more and Word.SILENCE not in alternatives:
         return Expectation(alternatives)
+    _refuse_beside_words(reading, step, alternatives)
     has, lacks = reading.patterns(step.get("has")), reading.patterns(step.get("lacks"))
     captures = _captures(reading, step.get("capture"))
     if has:
@@ -74,6 +84,92 @@ def compile_expectation(
         silence=_silence(reading, step, alternatives),
         is_warning=reading.text(step.get("severity")) == "warning",
     )
+
+
+def _refuse_judging(reading: Reading, step: Mapping) -> None:
+    """Tell the keys that have nothing to judge in a step without an `expect`."""
+    other = next((key for key in _OTHERS if key in step.items), "")
+    if other and sole_verb(step) in EXPECTING:
+        return  # alone, its schema has told what can't stand beside it
+    for key in JUDGING_KEYS:
+        if (item := step.items.get(key)) is None or (other and key in _ALWAYS_JUDGING):
+            continue
+        if other:
+            advice = f"beside '{other}' stand {' and '.join(_ALWAYS_JUDGING)}"
+            reading.fail(item[0].span, f"'{key}' judges the reply that 'expect' reads", advice)
+        else:
+            reading.fail(item[0].span, f"'{key}' judges a reply, and this step expects none", "add expect:")
+
+
+def _refuse_beside_words(reading: Reading, step: Mapping, alternatives: tuple[Alternative, ...]) -> None:
+    """Tell the keys that judge a reply where none is expected: they would never be judged."""
+    if not alternatives or any(not isinstance(one, Word) or one is Word.ANY for one in alternatives):
+        return
+    words = either(alternatives)
+    for key in _JUDGING_REPLIES:
+        if (item := step.items.get(key)) is not None:
+            reading.fail(item[0].span, f"'{key}' judges a reply, and '{words}' is none", f"leave '{key}' out")
+    if (item := step.items.get("within")) is not None and set(alternatives) == {Word.SILENCE}:
+        reading.fail(item[0].span, "'within' says how soon something comes, and 'silence' is nothing", "use 'for' alone")
+
+
+def compile_each(reading: Reading, step: Mapping) -> EachRecipient | None:
+    """Return what a step asks of the replies of all accepted recipients; None if it asks nothing."""
+    node = step.get("expect_each")
+    if node is None or not _is_alone(reading, step, "expect_each"):
+        return None
+    within, is_warning = reading.duration(step.get("within")), reading.text(step.get("severity")) == "warning"
+    values = [value for _, value in pairs(node)] if isinstance(node, Mapping) else list(items(node))
+    forms = [
+        Expectation(alternatives, within=within, is_warning=is_warning)
+        for value in values
+        if (alternatives := _form_of_each(reading, value))
+    ]
+    addresses = [_address(reading, key) for key, _ in pairs(node)]
+    if not forms or len(forms) < len(values) or None in addresses:
+        return None
+    return EachRecipient(tuple(forms), tuple(address_source(one.parts) for one in addresses if one is not None))
+
+
+def _form_of_each(reading: Reading, node: Node) -> tuple[Alternative, ...]:
+    alternatives = reading.alternatives(node)
+    if Word.SILENCE in alternatives:
+        reading.fail(node.span, "'silence' is no reply for a recipient", "write a code such as 250, any or close")
+    _note_groups(reading, _texts_of(alternatives), node.span)
+    return alternatives
+
+
+def _address(reading: Reading, key: Scalar) -> Template | None:
+    template = reading.template(key)
+    if template is not None and (key.text.startswith("<") or key.text.endswith(">")):
+        reading.fail(key.span, f"'{key.text}' is no address as it is meant here", f"write {key.text.strip('<>')}")
+        return None
+    return template
+
+
+def compile_line(reading: Reading, step: Mapping) -> LineExpectation | None:
+    """Return what a step asks of the next line of a reply; None if it asks nothing."""
+    node = step.get("expect_line")
+    if node is None or not _is_alone(reading, step, "expect_line"):
+        return None
+    pattern = reading.pattern(node)
+    if pattern is None:
+        return None
+    _note_groups(reading, (pattern,), node.span)
+    return LineExpectation(
+        pattern,
+        within=reading.duration(step.get("within")),
+        is_warning=reading.text(step.get("severity")) == "warning",
+    )
+
+
+def _is_alone(reading: Reading, step: Mapping, key: str) -> bool:
+    """Whether a step reads nothing else; tell what else it reads."""
+    others = [other for other in EXPECTING if other != key and other in step.items]
+    for other in others if sole_verb(step) not in EXPECTING else ():
+        message = f"'{key}' and '{other}' in one step"
+        reading.fail(step.items[key][0].span, message, "a step reads one of them; make the other a step of its own")
+    return not others
 
 
 @lru_cache(maxsize=1024)
@@ -129,6 +225,7 @@ def _captures(reading: Reading, node: Node | None) -> tuple[Capture, ...]:
             found.append(Capture(key.text, cast(Literal["code", "status", "text"], text)))
         elif text.startswith("/"):
             if (pattern := reading.pattern(value)) is not None:
+                _note_groups(reading, (pattern,), value.span)
                 found.append(Capture(key.text, pattern))
         elif text and isinstance(value, Scalar):
             reading.fail(value.span, f"'{text}' can't be captured", "capture code, status, text or a /regex/")

@@ -58,7 +58,7 @@ def read_file(path: Path, name: str) -> SourceFile:
         InputError: it is missing, unreadable, no regular file, too large or not UTF-8.
     """
     try:
-        data = _read_bytes(path)
+        data = read_octets(path, MAX_FILE_BYTES)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError([_at_top(name, f"cannot be read: {reason}")]) from error
@@ -70,7 +70,13 @@ def read_file(path: Path, name: str) -> SourceFile:
         raise InputError([_not_utf8(name, data, error.start)]) from error
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_octets(path: Path, limit: int) -> bytes:
+    """Read a file of at most `limit` bytes.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it is no regular file, or larger.
+    """
     # Non-blocking, so that a FIFO that nobody writes to can't hold the run; fstat looks at what was opened.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -78,11 +84,11 @@ def _read_bytes(path: Path) -> bytes:
         if not stat.S_ISREG(mode):
             raise ValueError("it is a folder" if stat.S_ISDIR(mode) else "it is no regular file")
         with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+            data = file.read(limit + 1)
     finally:
         os.close(descriptor)
-    if len(data) > MAX_FILE_BYTES:
-        raise ValueError(f"it is larger than {MAX_FILE_BYTES // 1024} KiB, the limit for a file of this kind")
+    if len(data) > limit:
+        raise ValueError(f"it is larger than {limit // 1024} KiB, the limit for a file of this kind")
     return data
 
 
@@ -364,4 +370,4 @@ class _Builder:
         raise _StopError
 
 
-__all__ = ["Mapping", "Node", "Scalar", "Sequence", "kind", "load", "plain", "read_file"]
+__all__ = ["Mapping", "Node", "Scalar", "Sequence", "kind", "load", "plain", "read_file", "read_octets"]

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from runner.errors import InputError, Problem, SourceFile, Span
 from runner.language.loader import load, read_file
 from runner.language.nodes import Mapping as MappingNode
-from runner.language.nodes import Node, Scalar, Sequence
+from runner.language.nodes import Node, Scalar, Sequence, without_excerpt
 from runner.language.paths import PROJECT_FILE
+from runner.language.reaching import read_proxy
 from runner.language.schema import check_project
-from runner.language.target import Place, SecretRef, Target, parse_target, parse_url
+from runner.language.target import Place, SecretRef, Target, parse_domain, parse_target, parse_url
+from runner.language.tls import wrong_tls_options
 from runner.language.values import parse_boolean, parse_duration, parse_size
 from runner.protocol.base import Limits
-from runner.wire import TlsWish
+from runner.wire import TLS_VERSIONS, Family, TlsWish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
+# What says where a target is; one of them.
+_WHERE = ("url", "mx", "command")
 
 # RFC 5321 section 4.5.3.1.5: a reply line has up to 512 octets, so no server must be held to less.
 MIN_LINE_LIMIT = 512
@@ -113,35 +117,77 @@ class _Reader:
 
     def _target(self, name: str, node: Node) -> Target:
         options = _mapping(node)
-        url = options.get("url") if options.items else node
+        key, where = self._where(node)
+        place = self._place(key, where, options)
+        self._check_reaching(place, options)
         return Target(
             name=name,
-            url=_text(url),
-            **self._place(url)._asdict(),
-            span=url.span if url is not None else node.span,
+            url=f"{key}: {place.host if place.is_domain else place.command[0]}" if key != "url" else _text(where),
+            **place._asdict(),
+            span=where.span,
             tags=_texts(options.get("tags")),
             variables=_variables(options.get("vars")),
             secrets=self._secrets(options.get("secrets")),
             tls=self._tls(_mapping(options.get("tls"))),
             source_address=self._parsed(options.get("source_address"), _parse_address) or "",
+            family=cast(Family, _text(options.get("family"))),
+            proxy=read_proxy(options.get("proxy_protocol"), self._fail),
             plaintext_secrets=_text(options.get("plaintext_secrets")) == "allow",
+            greylisting=self._parsed(options.get("greylisting"), parse_duration),
         )
 
-    def _place(self, url: Node | None) -> Place:
-        if isinstance(url, Scalar) and url.text:
+    def _where(self, node: Node) -> tuple[str, Node]:
+        """Return the key that says where a target is, and what it says."""
+        options = _mapping(node)
+        if not isinstance(node, MappingNode):
+            return "url", node
+        keys = [key for key in _WHERE if key in options.items]
+        if not keys:
+            self._fail(
+                node.span, "a target without 'url', 'mx' or 'command'", "for example {url: smtp://mx1.example.com}"
+            )
+            return "url", node
+        for key in keys[1:]:
+            advice = "a target is in one place: leave one of them out"
+            self._fail(options.items[key][0].span, f"'{key}' beside '{keys[0]}'", advice)
+        return keys[0], options.items[keys[0]][1]
+
+    def _place(self, key: str, node: Node, options: MappingNode) -> Place:
+        if key == "command":
+            protocol = _text(options.get("protocol")) or "smtp"
+            command = self._command(node) or ("",)
+            return Place("", cast(Literal["smtp", "lmtp"], protocol), "localhost", 0, command=command)
+        if isinstance(node, Scalar) and node.text:
             try:
-                return parse_url(url)
+                return parse_domain(node) if key == "mx" else parse_url(node)
             except InputError as error:
                 self._problems += error.problems
         # The project is not used, but the rest of the target is still to be judged.
-        return Place("", "smtp", "", 0)
+        return Place("", "smtp", "", 0, is_domain=key == "mx")
+
+    def _check_reaching(self, place: Place, options: MappingNode) -> None:
+        """Refuse keys that would do nothing: who writes one must not believe that it did."""
+        if "protocol" in options.items and not place.command:
+            self._fail(options.items["protocol"][0].span, "'protocol' is for a command", "a URL says it by its scheme")
+        for key in ("source_address", "family"):
+            if key in options.items and (place.command or place.path):
+                what = "a command" if place.command else "a UNIX socket"
+                self._fail(options.items[key][0].span, f"'{key}' has no meaning for {what}", "leave it out")
 
     def _tls(self, options: MappingNode) -> TlsWish:
+        if (wrong := wrong_tls_options(options)) is not None:
+            self._fail(wrong[0].span, *wrong[1:])
+        maximum = _text(options.get("max"))
+        # Who names an old version as the newest wants it; the default gives way.
+        usual = min(TlsWish().minimum, maximum or TLS_VERSIONS[-1], key=_age)
         return TlsWish(
             verify=self._parsed(options.get("verify"), parse_boolean) is not False,
             ca=self._parsed(options.get("ca"), self._existing) or "",
             server_name=_text(options.get("server_name")),
-            minimum=_text(options.get("min")) or TlsWish().minimum,
+            minimum=_text(options.get("min")) or usual,
+            maximum=maximum,
+            certificate=self._parsed(options.get("cert"), self._existing) or "",
+            key=self._parsed(options.get("key"), self._existing) or "",
         )
 
     def _secrets(self, node: Node | None) -> Mapping[str, SecretRef]:
@@ -154,7 +200,20 @@ class _Reader:
                     found[name] = SecretRef("file", str(self._folder / _text(given)), key.span)
                 elif kind == "command":
                     found[name] = SecretRef("command", self._command(given), key.span)
+                elif kind == "keyring":
+                    found[name] = SecretRef("keyring", self._keyring(given), key.span)
         return found
+
+    def _keyring(self, node: Node) -> tuple[str, ...]:
+        """A service and a user name; in one text the last slash is between them, for a service may be a URL."""
+        if isinstance(node, MappingNode):
+            return _text(node.get("service")), _text(node.get("username"))
+        service, slash, username = _text(node).rpartition("/")
+        if isinstance(node, Scalar) and node.text and not (slash and service and username):
+            # What is written here may be the secret itself: it is not shown.
+            advice = "write keyring: SERVICE/USERNAME, or keyring: {service: …, username: …}"
+            self._fail(without_excerpt(node.span), "this is no SERVICE/USERNAME", advice)
+        return service, username
 
     def _command(self, node: Node) -> tuple[str, ...]:
         """A program with a slash in its name is a path, relative to the file as any other; a bare name is looked up."""
@@ -216,6 +275,10 @@ def _texts(node: Node | None) -> tuple[str, ...]:
 def _variables(node: Node | None) -> Mapping[str, Scalar]:
     items = _mapping(node).items
     return {name: value for name, (_, value) in items.items() if isinstance(value, Scalar)}
+
+
+def _age(version: str) -> int:
+    return TLS_VERSIONS.index(version) if version in TLS_VERSIONS else len(TLS_VERSIONS)
 
 
 def _parse_limit(text: str) -> int:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from runner.errors import Problem
 from runner.language.nodes import Mapping, Node
 from runner.language.schema_check import Check, SchemaCompiler
-from runner.language.vocabulary import VERBS, sole_verb
+from runner.language.vocabulary import EXPECTING, VERBS, sole_verb
 from runner.resources import bundled
 
 _STEP = "#/definitions/step"
@@ -22,6 +22,7 @@ _STEP = "#/definitions/step"
 class _Schema(NamedTuple):
     document: dict[str, Any]
     accepts: Check
+    accepts_fragment: Check | None = None
 
 
 @cache
@@ -34,8 +35,8 @@ def _scenario_schema() -> _Schema:
         return verb is not None and by_verb[verb](node)
 
     compiler = SchemaCompiler(document, {_STEP: check_step})
-    by_verb |= {verb: compiler.ref(f"#/definitions/{verb}") for verb in (*VERBS, "expect")}
-    return _Schema(document, compiler.root())
+    by_verb |= {verb: compiler.ref(f"#/definitions/{verb}") for verb in (*VERBS, *EXPECTING)}
+    return _Schema(document, compiler.root(), compiler.ref("#/definitions/fragment_file"))
 
 
 @cache
@@ -57,6 +58,15 @@ def check_scenario(root: Mapping, problems: list[Problem]) -> None:
         from runner.language.schema_explain import ScenarioExplainer  # noqa: PLC0415
 
         problems += ScenarioExplainer(schema.document).explain(root)
+
+
+def check_fragment(root: Mapping, problems: list[Problem]) -> None:
+    """Append to `problems` whatever in a fragment file does not fit its schema."""
+    schema = _scenario_schema()
+    if schema.accepts_fragment is not None and not schema.accepts_fragment(root):
+        from runner.language.schema_explain import ScenarioExplainer  # noqa: PLC0415
+
+        problems += ScenarioExplainer(schema.document, "fragment_file").explain(root)
 
 
 def check_project(root: Mapping, problems: list[Problem]) -> None:

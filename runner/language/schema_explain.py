@@ -14,8 +14,8 @@ from jsonschema import Draft7Validator
 
 from runner.errors import Problem, Span
 from runner.language.nodes import Mapping, Node, Scalar, Sequence, kind, plain, without_excerpt
-from runner.language.values import parse_boolean, parse_count, parse_duration, parse_size
-from runner.language.vocabulary import CLIENT_VERBS, STEP_LISTS, VERBS
+from runner.language.values import parse_boolean, parse_count, parse_date, parse_duration, parse_rate, parse_size
+from runner.language.vocabulary import CLIENT_VERBS, EXPECTING, STEP_LISTS, VERBS
 
 # What reads a text of this title, and says best what is wrong with one.
 _READERS: dict[str, Callable[[str], Any]] = {
@@ -23,6 +23,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "count": parse_count,
     "switch": parse_boolean,
     "size": parse_size,
+    "rate": parse_rate,
+    "date": parse_date,
 }
 # How alike a mistyped word must be to be offered, and how long a common beginning (`user`, `username`).
 _NEAR = 0.65
@@ -33,10 +35,11 @@ _DUE = {"string": "a text", "array": "a list", "object": "a mapping", "null": "n
 class Explainer:
     """Finds with jsonschema what is wrong, and says it in the house's words at its place."""
 
-    def __init__(self, document: dict[str, Any]) -> None:
+    def __init__(self, document: dict[str, Any], definition: str = "") -> None:
         self.problems: list[Problem] = []
         self.definitions: dict[str, Any] = document["definitions"]
         self._document = document
+        self._root = self.definitions[definition] if definition else document
 
     def explain(self, root: Mapping) -> list[Problem]:
         """Return what is wrong with a file, in the order of its lines."""
@@ -47,7 +50,7 @@ class Explainer:
 
     def root(self, root: Mapping) -> None:
         """Explain a whole file."""
-        self.validate(root, self._document)
+        self.validate(root, self._root)
 
     def validate(self, node: Node, schema: dict[str, Any], ignored: frozenset[str] = frozenset()) -> None:
         """Explain a node; `ignored` are keywords that don't count for the node itself."""
@@ -138,6 +141,7 @@ class ScenarioExplainer(Explainer):
         """Explain a whole file, then its steps one by one."""
         super().root(root)
         self._steps(root.get("steps"))
+        self._steps(root.get("cleanup"))
 
     def _steps(self, node: Node | None) -> None:
         for step in node.items if isinstance(node, Sequence) else ():
@@ -149,22 +153,22 @@ class ScenarioExplainer(Explainer):
 
     def _step(self, step: Mapping) -> None:
         verbs = [key for key in step.items if key in VERBS]
-        verb = verbs[0] if verbs else "expect"
+        expecting = next((key for key in step.items if key in EXPECTING), "")
+        verb = verbs[0] if verbs else expecting or "expect"
         definition = self.definitions[verb]
-        self._keys(step, verb if verbs or "expect" in step.items else "", tuple(definition["properties"]))
-        if "expect" in step.items and verb in CLIENT_VERBS:
-            self._order(step, verb)
+        self._keys(step, verb if verbs or expecting else "", tuple(definition["properties"]))
+        if expecting and verb in CLIENT_VERBS:
+            self._order(step, verb, expecting)
         self.validate(step, definition, frozenset({"required", "additionalProperties"}))
         for key in STEP_LISTS:
             self._steps(step.get(key))
 
-    def _order(self, step: Mapping, verb: str) -> None:
+    def _order(self, step: Mapping, verb: str, expecting: str) -> None:
         keys = list(step.items)
-        if keys.index("expect") < keys.index(verb):
+        if keys.index(expecting) < keys.index(verb):
             advice = f"write '{verb}' first, or make each a step of its own"
-            self.report(
-                step.items["expect"][0].span, f"'expect' above '{verb}': it judges the reply that comes after", advice
-            )
+            message = f"'{expecting}' above '{verb}': it judges the reply that comes after"
+            self.report(step.items[expecting][0].span, message, advice)
 
     def _keys(self, step: Mapping, verb: str, allowed: tuple[str, ...]) -> None:
         """Tell the keys that can't stand here; `verb` is empty if the step has neither a verb nor an `expect`."""
@@ -178,9 +182,13 @@ class ScenarioExplainer(Explainer):
     def _about_key(self, key: str, verb: str, allowed: tuple[str, ...]) -> tuple[str, str]:
         if key in VERBS and verb:
             return f"'{verb}' and '{key}' in one step", "a step has one verb; begin another with '- '"
+        if key in EXPECTING and verb in EXPECTING:
+            return f"'{verb}' and '{key}' in one step", "a step reads one of them; begin another with '- '"
         owners = [name for name in (*VERBS, "expect") if key in self.definitions[name]["properties"]]
         if key in self.definitions["expectation"]["properties"]:
-            return f"'{key}' can't stand beside '{verb}'", "make it a step of its own: - expect: …"
+            is_other = verb in EXPECTING
+            advice = "it judges the one reply that 'expect' reads" if is_other else "make it a step of its own: - expect: …"
+            return f"'{key}' can't stand beside '{verb}'", advice
         if owners:
             return (
                 f"'{key}' belongs to {_quoted(owners)}",
@@ -188,9 +196,9 @@ class ScenarioExplainer(Explainer):
             )
         if " " in key:
             return f"unknown key '{key}'", "a text with ': ' in it or ':' at its end wants quotes"
-        if verb in ("", "expect"):
+        if verb in ("", *EXPECTING):
             # The verb itself may be what is mistyped.
-            near = _nearest(key, (*dict.fromkeys((*VERBS, "expect", *allowed)),), "the verbs are")
+            near = _nearest(key, (*dict.fromkeys((*VERBS, *EXPECTING, *allowed)),), "the verbs are")
             return f"unknown key '{key}'", near if near.startswith("did") else f"the verbs are {', '.join(VERBS)}"
         return f"unknown key '{key}'", _nearest(key, allowed)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runner.protocol import Machine
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_STATUS_LIKE = re.compile(r"[0-9x*]\.[0-9x*]{1,3}(?:\.[0-9x*]{1,3})*")
+_STATUS_LIKE = re.compile(r"[0-9x*]\.[0-9x*]+(?:\.[0-9x*]+)*")
 _CODE3 = re.compile(r"[0-9]{3}(?=[- ]|\Z)")
 _CODE_LIKE = re.compile(r"[0-9]{3}(?:[^0-9]|\Z)")
 _WORDS = {word.value: word for word in Word}

@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from runner.errors import Span
+from runner.language.body import Body
 from runner.language.expecting import expectation_of
 from runner.language.model import Data, Exchange, Send, Step
 from runner.language.template import Template, parse_text
@@ -161,7 +162,7 @@ class _Talk:
             )
         end = "\n" if lines else ""
         template = self._template(lines or [_Line("C", "", first.offset)], is_message=True, end=end)
-        return Data(**self._compiler.inner(template.span, "the message"), message=template, expect=self._reply())
+        return Data(**self._compiler.inner(template.span, "the message"), body=Body(template), expect=self._reply())
 
     @staticmethod
     def _message_follows(expectation: Expectation | None, previous: str) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from runner.errors import InputError, Problem, SourceFile, Span
 from runner.language.nodes import Scalar, without_excerpt
 from runner.language.template import did_you_mean
-from runner.wire import TlsWish
+from runner.wire import Family, ProxyHeader, TlsWish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,16 +47,23 @@ _MAX_SOCKET_PATH = 103
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where a secret comes from, never what it is: a variable's name, an absolute path, a program, a question."""
+    """Where a secret comes from, never what it is.
 
-    kind: Literal["env", "file", "command", "prompt"]
+    A variable's name, an absolute path, a keyring's service and user name, a program, a question.
+    """
+
+    kind: Literal["env", "file", "keyring", "command", "prompt"]
     value: str | tuple[str, ...]
     span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server to test. `path` is a UNIX socket's and then stands in place of host and port."""
+    """A server to test.
+
+    `path` is a UNIX socket's and then stands in place of host and port; so does `command`, a program and its
+    arguments. With `is_domain` the host is a domain, and its mail exchangers are the servers: see `runner.mx`.
+    """
 
     name: str
     url: str
@@ -71,8 +78,13 @@ class Target:
     variables: Mapping[str, Scalar] = field(default_factory=dict)
     secrets: Mapping[str, SecretRef] = field(default_factory=dict)
     tls: TlsWish = field(default_factory=TlsWish)
+    command: tuple[str, ...] = ()
+    is_domain: bool = False
     source_address: str = ""
+    family: Family = ""
+    proxy: ProxyHeader | None = None
     plaintext_secrets: bool = False
+    greylisting: float | None = None
 
 
 class Place(NamedTuple):
@@ -84,6 +96,8 @@ class Place(NamedTuple):
     port: int
     path: str = ""
     implicit_tls: bool = False
+    command: tuple[str, ...] = ()
+    is_domain: bool = False
 
 
 def parse_target(url: str) -> Target:
@@ -120,6 +134,28 @@ def parse_url(url: Scalar) -> Place:
         return Place(name, scheme.protocol, "", 0, path=_socket_path(url, rest, start))
     host, port = _host_and_port(url, rest, start)
     return Place(name, scheme.protocol, host, port or scheme.port, implicit_tls=scheme.implicit_tls)
+
+
+def parse_domain(domain: Scalar) -> Place:
+    """Read the domain whose mail exchangers are targets: `example.com`, or a URL that gives them scheme and port.
+
+    Raises:
+        InputError: with the place and what would be right.
+    """
+    if "://" in domain.text:
+        place = parse_url(domain)
+        if place.path:
+            raise _wrong(domain, 0, len(domain.text), "a UNIX socket has no mail exchangers", "name a domain")
+    else:
+        place = Place("smtp", "smtp", domain.text, SCHEMES["smtp"].port)
+        _check_host(domain, domain.text, 0)
+    if _is_address(place.host):
+        raise _wrong(domain, 0, len(domain.text), f"'{place.host}' is an address, no domain", "name it by 'url'")
+    return place._replace(is_domain=True)
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 def _wrong(url: Scalar, offset: int, width: int, message: str, advice: str = "") -> InputError:
@@ -173,9 +209,13 @@ def _check_host(url: Scalar, host: str, start: int) -> None:
         raise _wrong(url, start, 1, "no host", "a target is SCHEME://HOST or SCHEME://HOST:PORT")
     if "$" in host or "{" in host:
         raise _wrong(url, start, len(host), "no placeholder can stand in a URL", "write the host out")
-    labels = host.removesuffix(".").split(".")
-    if len(host) > _MAX_HOST or not all(_LABEL.fullmatch(label) for label in labels):
+    if not is_host_name(host):
         raise _wrong(url, start, len(host), f"'{host}' is no host name")
+
+
+def is_host_name(text: str) -> bool:
+    """Whether a text is a name that can be looked up, or an IPv4 address."""
+    return len(text) <= _MAX_HOST and all(_LABEL.fullmatch(label) for label in text.removesuffix(".").split("."))
 
 
 def _port(url: Scalar, text: str, start: int) -> int:

@@ -7,24 +7,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from runner.language.nodes import Mapping
 
-CLIENT_VERBS = ("connect", "send", "data", "auth", "starttls", "tls", "close")
-CONTROL_VERBS = ("talk", "pipeline", "steps", "wait")
+CLIENT_VERBS = ("connect", "send", "data", "bdat", "bytes", "auth", "starttls", "tls", "close")
+CONTROL_VERBS = ("talk", "pipeline", "steps", "use", "wait")
 VERBS = CLIENT_VERBS + CONTROL_VERBS
+#: Keys that say what is to be read, alone or beside a client verb; a step has one of them.
+EXPECTING = ("expect", "expect_each", "expect_line")
 #: Keys of a step whose value is a list of steps.
 STEP_LISTS = ("pipeline", "steps", "else")
 
 _VERBS = frozenset(VERBS)
 _CLIENT_VERBS = frozenset(CLIENT_VERBS)
+_EXPECTING = frozenset(EXPECTING)
 
 
 def sole_verb(step: Mapping) -> str | None:
-    """Return a step's verb, `expect` if it has none; None for two verbs or an `expect` above a client verb."""
-    found, expect_came = "", False
+    """Return a step's verb, what it expects if it has none; None for two verbs, or one below what it expects."""
+    found, expecting = "", ""
     for key in step.items:
         if key in _VERBS:
-            if found or (expect_came and key in _CLIENT_VERBS):
+            if found or (expecting and key in _CLIENT_VERBS):
                 return None
             found = key
-        elif key == "expect":
-            expect_came = True
-    return found or "expect"
+        elif key in _EXPECTING:
+            expecting = expecting or key
+    return found or expecting or "expect"

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from runner.matching.lines import Block
 from runner.matching.pattern import Pattern, Slot
 
 ValueOf = Callable[[Slot], str]
+"""What goes into a slot, or how a slot is shown."""
 
 
 class Word(Enum):
@@ -38,13 +39,21 @@ class Short:
     code: str
     status: str = ""
     text: Pattern | None = None
+    #: The placeholder that the code and the status were the value of.
+    given: Slot | None = field(default=None, compare=False)
 
     def fill(self, value_of: ValueOf) -> Short:
         """Return the form with its placeholders' values in it."""
         return replace(self, text=self.text.fill(value_of)) if self.text is not None else self
 
+    def show(self, slot_text: ValueOf) -> str:
+        """Return the form as written, each slot shown by `slot_text`."""
+        head = (self.code, self.status) if self.given is None else (slot_text(self.given),)
+        text = "" if self.text is None else self.text.show(slot_text)
+        return " ".join(part for part in (*head, text) if part)
+
     def __str__(self) -> str:
-        return " ".join(part for part in (self.code, self.status, str(self.text or "")) if part)
+        return self.show(str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +76,35 @@ class Given:
                 f"the value of {self.slot} is '{value}', where a code such as '250' or '550 5.7.1' is due"
             )
         code, _, status = value.partition(" ")
-        return Short(code, status.strip(" "), self.text.fill(value_of) if self.text is not None else None)
+        text = self.text.fill(value_of) if self.text is not None else None
+        return Short(code, status.strip(" "), text, self.slot)
+
+    def show(self, slot_text: ValueOf) -> str:
+        """Return the form as written, each slot shown by `slot_text`."""
+        return Short("", text=self.text, given=self.slot).show(slot_text)
 
     def __str__(self) -> str:
-        return f"{self.slot} {self.text}" if self.text is not None else str(self.slot)
+        return self.show(str)
 
 
 Alternative = Word | Short | Given | Block
 
 
-def either(alternatives: Iterable[Alternative]) -> str:
+def either(alternatives: Iterable[Alternative], slot_text: ValueOf = str) -> str:
     """Return the alternatives as they are shown, in one line where they are."""
-    return " or ".join(one.value if isinstance(one, Word) else str(one) for one in alternatives)
+    return " or ".join(one.value if isinstance(one, Word) else both(one, slot_text) for one in alternatives)
+
+
+def both(one: Short | Given | Block | Pattern, slot_text: ValueOf) -> str:
+    """Return what was written and, where that has placeholders, what it comes to with them filled.
+
+    `slot_text` shows a slot's value; it is `str` where there are none.
+    """
+    written, filled = one.show(str), one.show(slot_text)
+    if written == filled:
+        return written
+    mark = "\n" if "\n" in written else " "
+    return f"{written}{mark}(filled: {filled})"
 
 
 def code_fits(wanted: str, code: str) -> bool:

@@ -18,6 +18,7 @@ from runner.matching.alternatives import (
     Short,
     ValueOf,
     Word,
+    both,
     code_fits,
     either,
     status_fits,
@@ -44,7 +45,9 @@ __all__ = [
     "Word",
     "best_fit",
     "code_fits",
+    "either",
     "judge",
+    "latencies",
     "status_fits",
 ]
 
@@ -73,6 +76,8 @@ class Expectation:
     #: The code if that is all that is asked, so that most replies are judged by one comparison.
     only_code: str = field(default="", init=False, compare=False)
     has_slots: bool = field(default=False, init=False, compare=False)
+    #: How a slot's value is shown; `str`, as the author wrote it, until the slots are filled.
+    slot_text: ValueOf = field(default=str, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "only_code", self._only_code())
@@ -98,8 +103,8 @@ class Expectation:
         for pattern in (*self.has, *self.lacks, *(one.what for one in self.captures)):
             yield not isinstance(pattern, str) and bool(pattern.slots)
 
-    def fill(self, value_of: ValueOf) -> Expectation:
-        """Return the expectation with its placeholders' values in it.
+    def fill(self, value_of: ValueOf, slot_text: ValueOf = str) -> Expectation:
+        """Return the expectation with its placeholders' values in it; `slot_text` is how they may be shown.
 
         Raises:
             ExpectationError: a value can't stand where its placeholder does.
@@ -115,6 +120,7 @@ class Expectation:
                 one if isinstance(one.what, str) else replace(one, what=one.what.fill(value_of))
                 for one in self.captures
             ),
+            slot_text=slot_text,
         )
 
     def wants(self, word: Word) -> bool:
@@ -122,7 +128,7 @@ class Expectation:
         return word in self.alternatives
 
     def __str__(self) -> str:
-        return either(self.alternatives)
+        return either(self.alternatives, self.slot_text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,20 +166,24 @@ def judge(
     """
     if reply.code == expectation.only_code:
         return _FITS
-    fit = best_fit(expectation.alternatives, reply)
+    fit = best_fit(expectation.alternatives, reply, expectation.slot_text)
     mismatches = list(fit.mismatches)
     captures = dict(fit.captures)
     if not fit.is_wrong_code:
         mismatches += _judge_lines(expectation, reply, captures)
         mismatches += _judge_capabilities(expectation.capabilities, capabilities)
-        mismatches += _take(expectation.captures, reply, captures)
+        mismatches += _take(expectation, reply, captures)
     if expectation.within is not None and latency > expectation.within:
-        after = math.ceil(latency * 1000) / 1000
-        mismatches.append(Mismatch("within", f"within {expectation.within:g} s", f"after {after:.3f} s"))
+        mismatches.append(Mismatch("within", *latencies(expectation.within, latency)))
     return Judgement(tuple(mismatches), fit.is_wrong_code, captures)
 
 
-def best_fit(alternatives: tuple[Alternative, ...], reply: Reply) -> Judgement:
+def latencies(within: float, latency: float) -> tuple[str, str]:
+    """Return how a latency that is too long is shown, and what was expected; both are in seconds."""
+    return f"within {within:g} s", f"after {math.ceil(latency * 1000) / 1000:.3f} s"
+
+
+def best_fit(alternatives: tuple[Alternative, ...], reply: Reply, slot_text: ValueOf = str) -> Judgement:
     """Return the judgement of the alternative that fits, else of those that come closest.
 
     Those without the reply's code are left out unless all are; one whose status fits is closer than one whose
@@ -181,20 +191,20 @@ def best_fit(alternatives: tuple[Alternative, ...], reply: Reply) -> Judgement:
     """
     misses: list[Mismatch] = []
     for one in alternatives:
-        found = _judge_alternative(one, reply)
+        found = _judge_alternative(one, reply, slot_text)
         if isinstance(found, Mismatch):
             misses.append(found)
         elif found is not None:
             return Judgement(captures=found)
     if not misses:
-        return Judgement((Mismatch("code", either(alternatives), str(reply)),), is_wrong_code=True)
+        return Judgement((Mismatch("code", either(alternatives, slot_text), str(reply)),), is_wrong_code=True)
     closest = [miss for miss in misses if miss.part != "status"] or misses
     expected = " or ".join(miss.expected for miss in closest)
     hint = next((miss.hint for miss in closest if miss.hint), "")
     return Judgement((replace(closest[0], expected=expected, hint=hint),))
 
 
-def _judge_alternative(one: Alternative, reply: Reply) -> Mapping[str, str] | Mismatch | None:
+def _judge_alternative(one: Alternative, reply: Reply, slot_text: ValueOf) -> Mapping[str, str] | Mismatch | None:
     """Return the captures if it fits, what differs if only its code does, else None.
 
     A word but `any` never fits a reply.
@@ -202,19 +212,21 @@ def _judge_alternative(one: Alternative, reply: Reply) -> Mapping[str, str] | Mi
     if isinstance(one, Word):
         return {} if one is Word.ANY else None
     if isinstance(one, Block):
-        return _judge_block(one, reply)
+        return _judge_block(one, reply, slot_text)
     assert isinstance(one, Short), "the expectation was not filled"
     if not code_fits(one.code, reply.code):
         return None
     if one.status and not status_fits(one.status, reply.enhanced):
-        return Mismatch("status", str(one), str(reply))
+        return Mismatch("status", both(one, slot_text), str(reply))
     if one.text is None:
         return {}
     try:
         match = _match_text(one.text, reply, with_status=not one.status)
     except TooLong as error:
-        return Mismatch("text", str(one), str(reply), error.reason)
-    return match.named if match is not None else Mismatch("text", str(one), str(reply), _near(one.text, reply))
+        return Mismatch("text", both(one, slot_text), str(reply), error.reason)
+    if match is not None:
+        return match.named
+    return Mismatch("text", both(one, slot_text), str(reply), _near(one.text, reply))
 
 
 def _match_text(pattern: Pattern, reply: Reply, *, with_status: bool) -> Match | None:
@@ -237,11 +249,11 @@ def _match_raw(pattern: Pattern, reply: Reply) -> Match | None:
     return Match(raw) if is_written_out else None
 
 
-def _judge_block(block: Block, reply: Reply) -> Mapping[str, str] | Mismatch | None:
+def _judge_block(block: Block, reply: Reply, slot_text: ValueOf) -> Mapping[str, str] | Mismatch | None:
     if any(line.code and not code_fits(line.code, reply.code) for line in block.lines):
         return None
     texts = reply.texts
-    return {} if block.fits(texts) else Mismatch("lines", str(block), str(reply), block.miss(texts))
+    return {} if block.fits(texts) else Mismatch("lines", both(block, slot_text), str(reply), block.miss(texts))
 
 
 def _near(pattern: Pattern, reply: Reply) -> str:
@@ -257,14 +269,15 @@ def _judge_lines(expectation: Expectation, reply: Reply, captures: dict[str, str
     for pattern in expectation.has:
         match, hint = _search(pattern, reply)
         if match is None:
-            found.append(Mismatch("has", f"a line with {pattern}", str(reply), hint or _near(pattern, reply)))
+            wanted = f"a line with {both(pattern, expectation.slot_text)}"
+            found.append(Mismatch("has", wanted, str(reply), hint or _near(pattern, reply)))
         else:
             captures.update(match.named)
     for pattern in expectation.lacks:
         match, hint = _search(pattern, reply)
         if match is not None or hint:
             actual = match.text if match is not None and match.text else str(reply)
-            found.append(Mismatch("lacks", f"no line with {pattern}", actual, hint))
+            found.append(Mismatch("lacks", f"no line with {both(pattern, expectation.slot_text)}", actual, hint))
     return found
 
 
@@ -288,19 +301,26 @@ def _search(pattern: Pattern, reply: Reply) -> tuple[Match | None, str]:
     return match, ""
 
 
-def _take(captures: tuple[Capture, ...], reply: Reply, into: dict[str, str]) -> list[Mismatch]:
+def _take(expectation: Expectation, reply: Reply, into: dict[str, str]) -> list[Mismatch]:
     missing: list[Mismatch] = []
-    for capture in captures:
-        value, wanted, hint = _captured(capture.what, reply)
+    for capture in expectation.captures:
+        value, wanted, hint = _captured(capture.what, reply, into)
         if value is None:
+            if isinstance(capture.what, Pattern):
+                wanted = both(capture.what, expectation.slot_text)
             missing.append(Mismatch("capture", f"{wanted} to capture '{capture.name}'", str(reply), hint))
         else:
             into[capture.name] = value
     return missing
 
 
-def _captured(what: Literal["code", "status", "text"] | Pattern, reply: Reply) -> tuple[str | None, str, str]:
-    """Return a capture's value (None if the reply has none), what was wanted, and why it could not be found."""
+def _captured(
+    what: Literal["code", "status", "text"] | Pattern, reply: Reply, into: dict[str, str]
+) -> tuple[str | None, str, str]:
+    """Return a capture's value (None if the reply has none), what was wanted, and why it could not be found.
+
+    What a regex's named groups have found goes into `into`.
+    """
     if what == "code":
         return reply.code, "a code", ""
     if what == "text":
@@ -310,7 +330,8 @@ def _captured(what: Literal["code", "status", "text"] | Pattern, reply: Reply) -
         return reply.enhanced or None, "an enhanced status code", ""
     assert isinstance(what, Pattern)
     match, hint = _search(what, reply)
-    return match.text if match is not None else None, str(what), hint
+    into.update(match.named if match is not None else {})
+    return match.text if match is not None else None, "", hint
 
 
 def _judge_capabilities(

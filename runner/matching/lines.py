@@ -21,10 +21,12 @@ class BlockLine:
     code: str
     text: Pattern | None
 
+    def show(self, slot_text: Callable[[Slot], str]) -> str:
+        """Return the line as written, each slot shown by `slot_text`."""
+        return "..." if self.text is None else f"{self.code} {self.text.show(slot_text)}".strip(" ")
+
     def __str__(self) -> str:
-        if self.text is None:
-            return "..."
-        return f"{self.code} {self.text}".strip(" ")
+        return self.show(str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,12 @@ class Block:
                 return f"no line fits '{line}'" + (f"; {near}" if near else "")
         return "every line has its like, but not in this order and number; '...' stands for any lines"
 
+    def show(self, slot_text: Callable[[Slot], str]) -> str:
+        """Return the block as written, each slot shown by `slot_text`."""
+        return "\n".join(line.show(slot_text) for line in self.lines)
+
     def __str__(self) -> str:
-        return "\n".join(str(line) for line in self.lines)
+        return self.show(str)
 
 
 def nearest_line(pattern: Pattern, texts: Sequence[str]) -> str:

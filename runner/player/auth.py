@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import binascii
-from collections.abc import Generator, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from runner.language.filters import to_bytes
-from runner.player.ending import StepEnded, erred, failed
+from runner.player.ending import StepEnded, TimedOut, erred, failed
 from runner.player.expecting import fill, next_reply, settle
 from runner.player.filling import Line, encoded
 from runner.player.opening import begun
@@ -20,17 +21,19 @@ if TYPE_CHECKING:
     from runner.matching.expectation import Expectation
     from runner.player.link import Link
     from runner.player.player import Player
-    from runner.sasl import Mechanism
+    from runner.sasl import Credentials, Mechanism
 
 # The longest mechanism here takes three rounds; a server that asks for more asks for ever.
 MAX_ROUNDS = 10
+# In place of a mechanism: the strongest that can be used.
+BEST = "BEST"
 
 Steps = Generator[None, None, None]
 
 
 def authenticate(player: Player, step: Auth) -> Steps:
     """Perform the exchange; the step's `expect` judges the final reply."""
-    from runner.sasl import SaslError  # noqa: PLC0415 -- hashes and json: only where a scenario uses auth
+    from runner.sasl import SaslError, SaslUnableError  # noqa: PLC0415 -- hashes: only where a scenario uses auth
 
     link = yield from begun(player, step)
     require_clear(player, link, step)
@@ -43,23 +46,79 @@ def authenticate(player: Player, step: Auth) -> Steps:
     require_privacy(player, link, exchange.secrets)
     try:
         yield from exchange.run(wanted)
+    except SaslUnableError as error:
+        raise erred(str(error)) from error
     except SaslError as error:
         raise failed(str(error)) from error
     except StepEnded as ended:
-        raise StepEnded(ended.outcome, ended.reason + exchange.refusal) from ended
+        raise ended.with_more(exchange.refusal) from ended
 
 
 class _Exchange:
     def __init__(self, player: Player, link: Link, step: Auth) -> None:
-        from runner.sasl import Credentials, create  # noqa: PLC0415
+        from runner.sasl import create  # noqa: PLC0415
 
         self._player, self._link, self._step = player, link, step
         self._parts = {part: player.scope.text(template) for part, template in step.parts.items()}
+        name = player.scope.text(step.mechanism).text
+        credentials = self._credentials(name)
+        if name.upper() == BEST:
+            name = self._best(credentials)
         self.secrets = _secrets(self._parts.values())
-        target = player.case.target
-        texts = {part: value.text for part, value in self._parts.items()}
-        credentials = Credentials(**texts, host=target.host, port=target.port)
-        self._mechanism: Mechanism = create(player.scope.text(step.mechanism).text, credentials, player.nonce())
+        self._mechanism: Mechanism = create(name, credentials, player.nonce())
+        self._learn_encoded(self._mechanism.encoding)
+        if self._mechanism.binds and credentials.channel_binding is not None:
+            link.transcript.note(player.now, f"channel binding {credentials.channel_binding.kind}")
+
+    def _credentials(self, mechanism: str) -> Credentials:
+        """Return what there is to prove oneself with, and to bind to.
+
+        Raises:
+            SaslError: there is nothing to bind to, and the mechanism or the author wants it.
+        """
+        from runner.sasl import MECHANISMS, Credentials, SaslError, channel_binding  # noqa: PLC0415
+
+        link, target = self._link, self._player.target
+        known = MECHANISMS.get(mechanism.upper())
+        binding = None
+        try:
+            binding = channel_binding(link.tls, self._step.channel_binding)
+        except SaslError:
+            if self._step.channel_binding or (known is not None and known.binds):
+                raise
+        offered = (link.machine.capabilities or {}).get("AUTH", ())
+        texts: dict[str, Any] = {part: value.text for part, value in self._parts.items()}
+        return Credentials(
+            **texts,
+            host=target.host,
+            port=target.port,
+            service=target.protocol,
+            channel_binding=binding,
+            offers_binding=not offered or any(name.upper().endswith("-PLUS") for name in offered),
+        )
+
+    def _best(self, credentials: Credentials) -> str:
+        """Choose the strongest mechanism that is offered, and keep the parts that it wants.
+
+        Raises:
+            StepEnded: nothing is known of what is offered, or nothing of it can be used.
+        """
+        from runner.sasl import MECHANISMS, strongest  # noqa: PLC0415
+
+        player, link = self._player, self._link
+        if link.machine.capabilities is None:
+            raise erred("what the server offers is not known: no capabilities were read yet; send EHLO first")
+        offered = link.machine.capabilities.get("AUTH", ())
+        name = strongest(offered, lambda known: _is_usable(known, credentials, link))
+        if not name:
+            shown = player.findings.quote(" ".join(offered)) or "no mechanism"
+            given = [part for part in ("username", "password", "token") if getattr(credentials, part)]
+            raise failed(f"the server offers {shown}, nothing that can be used with {_given(given, link)}")
+        wants = MECHANISMS[name].wants
+        self._parts = {part: value for part, value in self._parts.items() if part in wants or part == "authzid"}
+        player.findings.chosen = name
+        link.transcript.note(player.now, f"the strongest mechanism that can be used: {name}")
+        return name
 
     @property
     def refusal(self) -> str:
@@ -70,22 +129,45 @@ class _Exchange:
     def run(self, wanted: Expectation) -> Steps:
         player, link, mechanism = self._player, self._link, self._mechanism
         head = to_bytes(f"AUTH {mechanism.name}")
-        initial = mechanism.initial() if self._step.initial and mechanism.client_first else None
+        initial = None
+        if self._step.initial and mechanism.client_first:
+            initial = yield from self._made(mechanism.initial)
         if initial is None:
             put(player, link, Line(head + b"\r\n"))
         else:
             self._put(head + b" ", initial)
-        for _ in range(MAX_ROUNDS):
+        for number in range(MAX_ROUNDS):
             got = yield from next_reply(player, link, wanted)
             if not (isinstance(got, Reply) and got.is_challenge):
                 break
             link.last = got
-            self._put(b"", mechanism.respond(_challenge(player, got)))
+            is_text = mechanism.opens_with_text and number == 0 and initial is None
+            challenge = b"" if is_text else _challenge(player, got)
+            response = yield from self._made(partial(mechanism.respond, challenge))
+            self._put(b"", response or b"")
         else:
             raise failed(f"the server sent more than {MAX_ROUNDS} challenges")
         settle(player, link, wanted, got)
         if isinstance(got, Reply) and got.code == link.machine.authenticated_code:
             mechanism.accepted()
+
+    def _made(self, make: Callable[[], bytes | None]) -> Generator[None, None, bytes | None]:
+        """Have the mechanism make a message, beside the loop if that may wait for somebody else."""
+        if not self._mechanism.may_wait:
+            return make()
+        try:
+            message = yield from self._player.work(make)
+        except TimedOut as late:
+            raise erred(f"{self._mechanism.name}: no message could be made {late}") from None
+        require_clear(self._player, self._link, self._step)
+        return message
+
+    def _learn_encoded(self, encoding: str) -> None:
+        """Learn what secrets look like in the mechanism's messages, where that is not UTF-8."""
+        if encoding != "utf-8":
+            for part in self._parts.values():
+                for name in part.secrets:
+                    self._player.redactor.learn(name, part.text.encode(encoding, "surrogatepass"))
 
     def _put(self, head: bytes, response: bytes) -> None:
         """Send a response; what was made from a secret is a secret's form itself."""
@@ -94,6 +176,27 @@ class _Exchange:
         for name in secrets:
             self._player.redactor.learn(name, response)
         put(self._player, self._link, encoded(head, response, secrets, f"{self._mechanism.name} response", b"\r\n"))
+
+
+def _is_usable(mechanism: type[Mechanism], credentials: Credentials, link: Link) -> bool:
+    """Return whether `best` may choose a mechanism; what needs an extra is used only when it is named."""
+    if mechanism.extra:
+        return False
+    if mechanism.binds and credentials.channel_binding is None:
+        return False
+    if mechanism.is_readable and not link.may_carry_secrets:
+        return False
+    if mechanism.proves_by_certificate:
+        return link.tls is not None and link.tls.client_certificate
+    return bool(mechanism.wants) and all(getattr(credentials, part) for part in mechanism.wants)
+
+
+def _given(parts: list[str], link: Link) -> str:
+    """Return what there is to choose a mechanism by."""
+    if link.tls is not None and link.tls.client_certificate:
+        parts = [*parts, "a client certificate"]
+    where = "" if link.may_carry_secrets else " in clear text"
+    return (", ".join(parts) or "neither password nor token") + where
 
 
 def _secrets(values: Iterable[Value]) -> tuple[str, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
+from runner.language.model import MAIN
 from runner.language.template import Value
-from runner.matching.expectation import Expectation, ExpectationError, Word, judge
+from runner.matching.expectation import Expectation, ExpectationError, Word, judge, latencies
 from runner.player.ending import CaseSkipped, StepEnded, TimedOut, erred, failed
 from runner.player.findings import first_line
 from runner.protocol import Malformed, Reply, decode
@@ -14,6 +15,7 @@ from runner.protocol.base import QUOTED_BYTES
 from runner.wire import FaultKind
 
 if TYPE_CHECKING:
+    from runner.matching.partial import LineExpectation
     from runner.player.link import Link
     from runner.player.player import Player
     from runner.protocol import Owed
@@ -37,7 +39,7 @@ def expect(player: Player, link: Link, expectation: Expectation) -> Steps:
 def fill(player: Player, expectation: Expectation) -> Expectation:
     """Return the expectation with its placeholders' values in it."""
     try:
-        return expectation.fill(player.scope.of_slot)
+        return expectation.fill(player.scope.of_slot, player.scope.shown_slot)
     except ExpectationError as error:
         raise erred(str(error)) from error
 
@@ -57,24 +59,28 @@ def next_reply(player: Player, link: Link, wanted: Expectation) -> Met:
     while (event := link.take()) is None:
         if link.is_closed:
             return Word.CLOSE
-        is_silent = silent_at is not None and not link.pending
+        is_silent = silent_at is not None and not link.has_unread
         if is_silent and silent_at is not None and player.now >= silent_at:
             return Word.SILENCE
         try:
             yield from player.wait(silent_at if is_silent else None)
         except TimedOut as late:
-            raise _too_late(player, link, wanted, str(late)) from None
+            raise too_late(player, link, wanted, str(late)) from None
     if isinstance(event, Malformed):
-        text = malformed_text(player, event)
-        player.findings.differ("reply", str(wanted), text)
-        raise failed(
-            f"the server broke the protocol: {event.reason}" + (f": '{player.findings.quote(text)}'" if text else "")
-        )
+        raise broken(player, wanted, event)
     if link.machine.lenient_line_ends:
         player.findings.warn("lines of the server hold a bare LF or CR; accepted because line_ends is lenient")
-    if player.required_capabilities:
+    if player.required_capabilities and player.session == MAIN:
         _check_required(player, link)
     return event
+
+
+def broken(player: Player, wanted: object, event: Malformed) -> StepEnded:
+    """Return how a step ends that got what is no reply; `wanted` is shown as what was expected."""
+    text = malformed_text(player, event)
+    player.findings.differ("reply", str(wanted), text)
+    quoted = f": '{player.findings.quote(text)}'" if text else ""
+    return failed(f"the server broke the protocol: {event.reason}{quoted}")
 
 
 def _check_required(player: Player, link: Link) -> None:
@@ -88,7 +94,8 @@ def _check_required(player: Player, link: Link) -> None:
         raise CaseSkipped(f"requires {missing[0]}, which the server does not offer")
 
 
-def _too_late(player: Player, link: Link, wanted: Expectation, limit: str) -> StepEnded:
+def too_late(player: Player, link: Link, wanted: object, limit: str) -> StepEnded:
+    """Return how a step ends whose time is over; `wanted` is shown as what was expected."""
     link.gave_up = True
     due = _due(link)
     is_greeted = link.machine.greeted
@@ -144,6 +151,8 @@ def _settle_word(player: Player, link: Link, wanted: Expectation, got: Word) -> 
     if wanted.wants(got) and not is_torn:
         if link.is_closed:
             link.machine.owed.clear()  # the end is what came in place of the replies
+        if got is Word.CLOSE:
+            judge_latency(player, link, wanted, link.ended)
         return
     actual = _ending_text(player, link) if got is Word.CLOSE else got.value
     player.findings.differ("reply", str(wanted), actual, is_warning=wanted.is_warning)
@@ -160,16 +169,30 @@ def _settle_reply(player: Player, link: Link, wanted: Expectation, reply: Reply)
     capabilities = link.machine.capabilities
     if wanted.capabilities and capabilities is None:
         raise erred("no capabilities were read since the connection or its last handshake: send EHLO first")
-    latency = link.arrived - (player.step_started if link.written is None else link.written)
-    judgement = judge(wanted, reply, capabilities, latency)
+    judgement = judge(wanted, reply, capabilities, latency_of(player, link, link.arrived))
+    owed = reply.owed
+    whose = f" for {owed.recipient}" if owed is not None and owed.to == "message" and owed.recipient else ""
     for one in judgement.mismatches:
-        player.findings.differ(one.part, one.expected, one.actual, one.hint, is_warning=wanted.is_warning)
+        player.findings.differ(one.part + whose, one.expected, one.actual, one.hint, is_warning=wanted.is_warning)
     for name, text in judgement.captures.items():
         player.scope.captured[name] = captured(player, text)
     if judgement.is_wrong_code and not wanted.is_warning:
-        to = f" to {reply.owed}" if reply.owed is not None and reply.owed.recipient else ""
+        to = f" to {owed}" if owed is not None and owed.recipient else ""
         expected = first_line(judgement.mismatches[0].expected)
-        raise failed(f"expected {expected}, got{to} {player.findings.quote(str(reply))}")
+        raise failed(f"expected {expected}, got{to} {player.findings.quote(str(reply))}", reply.code)
+
+
+def judge_latency(player: Player, link: Link, wanted: Expectation | LineExpectation, arrived: float) -> None:
+    """Record that something came later than it should."""
+    latency = latency_of(player, link, arrived)
+    if wanted.within is not None and latency > wanted.within:
+        expected, actual = latencies(wanted.within, latency)
+        player.findings.differ("within", expected, actual, is_warning=wanted.is_warning)
+
+
+def latency_of(player: Player, link: Link, arrived: float) -> float:
+    """Return the seconds from the last byte sent, else from the step's start."""
+    return arrived - (player.step_started if link.written is None else link.written)
 
 
 def captured(player: Player, text: str) -> Value:

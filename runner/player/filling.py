@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Scope:
-    """Names and values of a case: captures first, then what was fixed when the case started.
+    """Names and values of a case: captures first, then what was fixed for the session when the case started.
 
     `learn` is told every form of a secret that was made of it here, so that it can be masked.
     """
@@ -30,9 +31,13 @@ class Scope:
     learn: Callable[[str, str], None]
     captured: dict[str, Value] = field(default_factory=dict, repr=False)
     connection: dict[str, Value] = field(default_factory=dict)
+    #: What is known only here: a loop's variables or a fragment's parameters; counters of loops.
+    local: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    counters: Mapping[str, Value] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for value in self.fixed.values():
+    def learn_from(self, values: Mapping[str, Value]) -> None:
+        """Learn the forms of secrets that fixed values are, of the session under way or of another one."""
+        for value in values.values():
             if value.secrets:
                 self.learn(value.secrets[0], value.text)
 
@@ -42,7 +47,9 @@ class Scope:
         Raises:
             MissingValueError: nothing does.
         """
-        value = self.captured.get(name) or self.fixed.get(name) or self.connection.get(name)
+        value = self.captured.get(name) or self.local.get(name) or self.fixed.get(name) or self.connection.get(name)
+        if value is None:
+            value = self.counters.get(name)
         if value is not None:
             return value
         if name in self.capturable:
@@ -50,6 +57,27 @@ class Scope:
         if name in ("client.address", "client.name"):
             raise MissingValueError(f"'${{{name}}}' is known only once connected")
         raise MissingValueError(f"'${{{name}}}' has no value")
+
+    @contextmanager
+    def inside(self, names: Mapping[str, Value], counter: str, number: int) -> Iterator[None]:
+        """While it is open, names are known besides, and a loop's counter."""
+        before = self.local, self.counters
+        self.local = {**self.local, **names}
+        self.counters = {**self.counters, counter: Value(str(number))}
+        try:
+            yield
+        finally:
+            self.local, self.counters = before
+
+    @contextmanager
+    def apart(self, names: Mapping[str, Value]) -> Iterator[None]:
+        """While it is open, of all names that are known only inside these alone are."""
+        before = self.local, self.counters
+        self.local, self.counters = names, {}
+        try:
+            yield
+        finally:
+            self.local, self.counters = before
 
     def of_slot(self, slot: Slot) -> str:
         """Return the text that goes into a pattern's slot."""
@@ -65,6 +93,19 @@ class Scope:
         if value.secrets and part.filters:
             self.learn(value.secrets[0], value.text)
         return value
+
+    def shown_slot(self, slot: Slot) -> str:
+        """Return how the text of a pattern's slot may be shown."""
+        assert isinstance(slot.key, Placeholder)
+        return self.shown(slot.key)
+
+    def shown(self, part: Placeholder) -> str:
+        """Return how a placeholder's value may be shown: a secret by its name, one without a value as written."""
+        try:
+            value = part.value(self.lookup)
+        except (MissingValueError, FilterError):
+            return str(part)
+        return f"⟨{'+'.join(value.secrets)}⟩" if value.secrets else value.text
 
     def text(self, template: Template | None) -> Value:
         """Return a template filled; an empty value where there is no template."""
@@ -89,32 +130,49 @@ class Line:
     replies: int | None = None
 
 
+Append = Callable[[bytearray, bytes], None]
+
+
+@dataclass(slots=True)
+class _Filling:
+    """A template being filled: its octets so far, where values lie in them, the secrets among these."""
+
+    scope: Scope
+    data: bytearray = field(default_factory=bytearray)
+    marks: list[Mark] = field(default_factory=list)
+    secrets: set[str] = field(default_factory=set)
+
+    def add_value(self, part: Placeholder, append: Append = bytearray.extend) -> None:
+        """Append a value that goes into a line; one that would break its framing is an error of the step."""
+        value = self.scope.value(part)
+        for char, shown in (("\r", "CR"), ("\n", "LF"), ("\0", "NUL")):
+            if char in value.text:
+                raise erred(f"the value of '{part.name}' holds a {shown}, which can't be in a line")
+        self.add(value, append)
+
+    def add(self, value: Value, append: Append = bytearray.extend) -> None:
+        """Append a value as it is."""
+        start = len(self.data)
+        append(self.data, to_bytes(value.text))
+        if value.secrets:
+            self.marks.append(Mark(start, len(self.data), "+".join(value.secrets)))
+            self.secrets.update(value.secrets)
+
+    def line(self, end: bytes = b"", replies: int | None = None, *, is_bare_secret: bool = False) -> Line:
+        """Return what was filled."""
+        return Line(bytes(self.data) + end, tuple(self.marks), frozenset(self.secrets), is_bare_secret, replies)
+
+
 def fill_line(template: Template, scope: Scope, eol: bytes = b"", replies: int | None = None) -> Line:
     """Fill a client line; a value that would break the line's framing is an error of the step."""
-    data = bytearray()
-    marks: list[Mark] = []
-    secrets: set[str] = set()
+    filling = _Filling(scope)
     for part in template.parts:
         if isinstance(part, str):
-            data += to_bytes(part)
+            filling.data += to_bytes(part)
         else:
-            _append_value(data, part, scope, marks, secrets)
-    is_bare = bool(secrets) and not _without(data, marks).strip(b" ")
-    return Line(bytes(data) + eol, tuple(marks), frozenset(secrets), is_bare, replies)
-
-
-def _append_value(
-    out: bytearray, part: Placeholder, scope: Scope, marks: list[Mark], secrets: set[str], *, is_stuffed: bool = False
-) -> None:
-    value = scope.value(part)
-    for char, shown in (("\r", "CR"), ("\n", "LF"), ("\0", "NUL")):
-        if char in value.text:
-            raise erred(f"the value of '{part.name}' holds a {shown}, which can't be in a line")
-    start = len(out)
-    (_append_stuffed if is_stuffed else bytearray.extend)(out, to_bytes(value.text))
-    if value.secrets:
-        marks.append(Mark(start, len(out), "+".join(value.secrets)))
-        secrets.update(value.secrets)
+            filling.add_value(part)
+    is_bare = bool(filling.secrets) and not _without(filling.data, filling.marks).strip(b" ")
+    return filling.line(eol, replies, is_bare_secret=is_bare)
 
 
 def _without(data: bytearray, marks: list[Mark]) -> bytes:
@@ -126,8 +184,12 @@ def _without(data: bytearray, marks: list[Mark]) -> bytes:
 
 
 def encode_line(head: Line, template: Template, scope: Scope, eol: bytes, replies: int | None = None) -> Line:
-    """Fill a response and put it behind `head`, base64-encoded as a whole; CR, LF and NUL are data here."""
-    value = scope.text(template)
+    r"""Fill a response and put it behind `head`, base64-encoded as a whole; CR, LF and NUL are data here.
+
+    The two characters `\0` that an author writes mean NUL (RFC 4616).
+    """
+    parts = tuple(part.replace("\\0", "\0") if isinstance(part, str) else part for part in template.parts)
+    value = scope.text(Template(parts, template.span))
     names = ", ".join(dict.fromkeys(part.name for part in template.placeholders))
     literal = "".join(part for part in template.parts if isinstance(part, str)).strip(" ")
     line = encoded(head.data, to_bytes(value.text), value.secrets, names, eol)
@@ -156,25 +218,53 @@ def encoded(head: bytes, raw: bytes, secrets: tuple[str, ...], names: str, eol: 
 
 def fill_message(template: Template, scope: Scope) -> Line:
     """Fill a message for the wire: lines end with CRLF, dots are stuffed, the closing dot is there (RFC 5321 4.5.2)."""
-    out = bytearray()
-    marks: list[Mark] = []
-    secrets: set[str] = set()
+    lines = fill_lines(template, scope, is_stuffed=True)
+    data = lines.data
+    end = b"\r\n.\r\n" if data and not data.endswith(b"\r\n") else b".\r\n"
+    return Line(data + end, lines.marks, lines.secrets)
+
+
+def fill_lines(template: Template, scope: Scope, *, is_stuffed: bool) -> Line:
+    """Fill lines of a message: their ends become CRLF, and where `is_stuffed` dots are doubled."""
+    filling = _Filling(scope)
+    append = _append_stuffed if is_stuffed else bytearray.extend
     for part in template.parts:
         if isinstance(part, str):
-            _append_lines(out, part)
+            _append_lines(filling.data, part, append)
         else:
-            _append_value(out, part, scope, marks, secrets, is_stuffed=True)
-    if out and not out.endswith(b"\r\n"):
-        out += b"\r\n"
-    return Line(bytes(out + b".\r\n"), tuple(marks), frozenset(secrets))
+            filling.add_value(part, append)
+    return filling.line()
 
 
-def _append_lines(out: bytearray, text: str) -> None:
+def fill_octets(template: Template, scope: Scope, replies: int | None = None) -> Line:
+    """Fill what goes out as it stands; CR, LF and NUL in a value are data here."""
+    filling = _Filling(scope)
+    for part in template.parts:
+        if isinstance(part, str):
+            filling.data += to_bytes(part)
+        else:
+            filling.add(scope.value(part))
+    is_bare = bool(filling.secrets) and _has_bare_line(filling.data, filling.marks)
+    return filling.line(b"", replies, is_bare_secret=is_bare)
+
+
+def _has_bare_line(data: bytearray, marks: list[Mark]) -> bool:
+    """Whether a line holds nothing but a secret; one that holds line ends itself makes several lines."""
+    hidden = data.replace(b"\0", b"x")
+    for mark in marks:
+        for at in range(mark.start, mark.end):
+            if hidden[at] not in b"\r\n":
+                hidden[at] = 0
+    lines = bytes(hidden).replace(b"\r", b"\n").split(b"\n")
+    return any(b"\0" in line and not line.strip(b" \0") for line in lines)
+
+
+def _append_lines(out: bytearray, text: str, append: Append) -> None:
     first, *rest = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    _append_stuffed(out, to_bytes(first))
+    append(out, to_bytes(first))
     for line in rest:
         out += b"\r\n"
-        _append_stuffed(out, to_bytes(line))
+        append(out, to_bytes(line))
 
 
 def _append_stuffed(out: bytearray, piece: bytes) -> None:

@@ -5,42 +5,62 @@ Texts come in as they are; they are redacted and shortened here. The reports esc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from runner.language.model import MAIN
+from runner.language.verbs.compiler import shorten
+from runner.player.rows import Rows
 from runner.results import Difference, Outcome, Place, StepResult
 from runner.transcript import FIRST_LINES, LAST_LINES, LINE_WIDTH
 
 if TYPE_CHECKING:
     from runner.language.model import Step
+    from runner.language.template import Placeholder
     from runner.player.ending import StepEnded
     from runner.redaction import Redactor
 
 
+# So many warnings of one case are kept; a loop may bring a new one with each round.
+MOST_WARNINGS = 1000
+
+
 class Findings:
-    """The record of one case."""
+    """The record of a case, or of a part of it that may yet be dropped."""
 
     def __init__(self, redactor: Redactor) -> None:
         self.redactor = redactor
         self.outcome = Outcome.PASSED
         self.reason = ""
-        self.steps: list[StepResult] = []
-        self.warnings: list[str] = []
+        self.steps = Rows()
+        self.warnings: dict[str, None] = {}
+        #: What stands before the name of each step: its round, or that it is cleanup.
+        self.lead = ""
+        #: Whether this is an attempt, which ends at its first failing step.
+        self.ends_at_failure = False
         #: Of the step under way.
+        self.session = MAIN
         self.differences: list[Difference] = []
+        #: What the step under way decided by itself; goes behind its name.
+        self.chosen = ""
+        #: How the value of a placeholder may be shown now.
+        self.shown_part: Callable[[Placeholder], str] = str
         self._shown = ("", "")  # the last long text and how it is shown: many differences may show one reply
 
     def differ(self, part: str, expected: str, actual: str, hint: str = "", *, is_warning: bool = False) -> None:
         """Record one thing that differs in the step under way."""
         shown = self.show
-        self.differences.append(Difference(part, shown(expected), shown(actual), shown(hint), is_warning))
+        self.differences.append(Difference(shown(part), shown(expected), shown(actual), shown(hint), is_warning))
 
     def warn(self, text: str) -> None:
         """Record a warning of the case, once."""
-        if text not in self.warnings:
-            self.warnings.append(text)
+        if len(self.warnings) < MOST_WARNINGS:
+            self.warnings[text] = None
+        elif text not in self.warnings:
+            self.warnings["further warnings are left out"] = None
 
     def show(self, text: str) -> str:
         """Return a text as a result may hold it: redacted, then shortened."""
@@ -63,35 +83,111 @@ class Findings:
             outcome, reason = self._judged(step, differences)
         if ended is not None:
             outcome, reason = ended.outcome, self.show(ended.reason)
-        self.steps.append(
-            StepResult(step.label, place_of(step), outcome, started, elapsed, step.because, reason, differences)
+        label = self._label(step) if outcome is Outcome.PASSED else self._filled_label(step)
+        session = self.session if self.session != MAIN else ""
+        if self.chosen:
+            label, self.chosen = f"{label}: {self.chosen}", ""
+        self.steps.add(
+            StepResult(label, place_of(step), outcome, started, elapsed, step.because, reason, differences, session)
         )
         if outcome.is_failure:
-            self.end(outcome, f"{step.label}: {reason}")
+            self.end(outcome, f"{label}: {reason}")
 
     def _judged(self, step: Step, differences: tuple[Difference, ...]) -> tuple[Outcome, str]:
         for one in differences:
             if one.is_warning:
-                self.warn(f"{step.label}: {_said(one)}")
+                self.warn(f"{self._filled_label(step)}: {_said(one)}")
         first = next((one for one in differences if not one.is_warning), None)
         return (Outcome.FAILED, _said(first)) if first is not None else (Outcome.PASSED, "")
 
     def left_out(self, steps: Iterable[Step], outcome: Outcome, reason: str = "") -> None:
         """Record steps that were skipped or not run."""
-        self.steps += (StepResult(step.label, place_of(step), outcome, reason=reason) for step in steps)
+        for step in steps:
+            self.steps.add(StepResult(self._label(step), place_of(step), outcome, reason=reason))
+
+    def note(self, step: Step, text: str) -> None:
+        """Record what is to be said of a group that passed."""
+        self.steps.add(StepResult(self._label(step), place_of(step), Outcome.PASSED, reason=text))
+
+    def _filled_label(self, step: Step) -> str:
+        """Return how a step is called that isn't passed: with the values in place of its placeholders, redacted."""
+        if step.said is None:
+            return self._label(step)
+        lead = step.label[: len(step.label) - len(shorten(str(step.said)))]
+        parts = (part if isinstance(part, str) else self.shown_part(part) for part in step.said.parts)
+        return self._label(step, lead + shorten(self.redactor.mask("".join(parts))))
+
+    def _label(self, step: Step, label: str = "") -> str:
+        """Return how a step is called: in another session than the scenario's own, by whose it is, too."""
+        label = label or step.label
+        return self.lead + (label if self.session == MAIN else f"{self.session}: {label}")
 
     def end(self, outcome: Outcome, reason: str) -> None:
         """Take note of a failure: the first is the case's reason; the server's outweighs a verdict not found."""
         if self.outcome is Outcome.PASSED or (self.outcome is Outcome.ERROR and outcome is Outcome.FAILED):
             self.outcome, self.reason = outcome, reason
 
+    # Parts of a case.
+
+    @property
+    def count(self) -> int:
+        """How many steps were recorded."""
+        return self.steps.count
+
+    @contextmanager
+    def led_by(self, lead: str) -> Iterator[None]:
+        """While it is open, this stands before the name of each step."""
+        before = self.lead
+        self.lead += lead
+        try:
+            yield
+        finally:
+            self.lead = before
+
+    def draft(self, *, lead: str = "", ends_at_failure: bool = False) -> Findings:
+        """Return the record of a part of the case, which is adopted or dropped."""
+        draft = Findings(self.redactor)
+        draft.session, draft.shown_part = self.session, self.shown_part
+        draft.lead, draft.ends_at_failure = self.lead + lead, ends_at_failure
+        return draft
+
+    def adopt(self, part: Findings, more: str = "") -> None:
+        """Take over what a part has found, with more to say behind the reason of its failure."""
+        if more and part.outcome.is_failure:
+            rows = list(part.steps)
+            last = next((at for at in reversed(range(len(rows))) if rows[at].outcome.is_failure), None)
+            if last is not None:
+                rows[last] = replace(rows[last], reason=rows[last].reason + more)
+                part.steps.replace(rows)
+            part.reason += more
+        self.steps.adopt(part.steps)
+        for text in part.warnings:
+            self.warn(text)
+        if part.outcome is not Outcome.PASSED:
+            self.end(part.outcome, part.reason)
+
+    def adopt_cleanup(self, part: Findings) -> None:
+        """Take over what the cleanup has found: nothing of it fails the case, all that failed is a warning."""
+        for row in part.steps:
+            if row.outcome.is_failure:
+                self.warn(f"{row.label}: {row.reason}")
+        part.steps.replace(replace(row, is_cleanup=True) for row in part.steps)
+        self.steps.adopt(part.steps)
+        for text in part.warnings:
+            self.warn(text)
+
+    def rows(self) -> tuple[StepResult, ...]:
+        """Return what came of the steps, in order."""
+        return self.steps.all()
+
     def masked_steps(self) -> tuple[StepResult, ...]:
         """Return the steps with what an author wrote into them masked, too."""
-        written = "\n".join(f"{step.label}\n{step.because}" for step in self.steps)
+        rows = self.rows()
+        written = "\n".join(f"{step.label}\n{step.because}" for step in rows)
         if not self.redactor.find(written):
-            return tuple(self.steps)
+            return rows
         mask = self.redactor.mask
-        return tuple(replace(step, label=mask(step.label), because=mask(step.because)) for step in self.steps)
+        return tuple(replace(step, label=mask(step.label), because=mask(step.because)) for step in rows)
 
 
 # Many cases share the steps of one scenario.
@@ -130,4 +226,6 @@ def _cut(line: str) -> str:
 
 
 def _said(one: Difference) -> str:
-    return f"expected {first_line(one.expected)}, got {first_line(one.actual)}"
+    recipient = one.part.partition(" for ")[2]
+    to = f" to message for {recipient}" if recipient else ""
+    return f"expected {first_line(one.expected)}, got{to} {first_line(one.actual)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Literal
 
+from runner.language.model import MAIN
 from runner.player.ending import TimedOut
 from runner.player.expecting import name_of, pending_text, shown
 from runner.player.writing import put_ready
@@ -22,17 +23,30 @@ if TYPE_CHECKING:
 
 # A goodbye and its answer have this many seconds of their own, whatever time the case has left (R2).
 FAREWELL_SECONDS = 2.0
+# Once it is answered only the end is due; a server that keeps the connection open all the same is not waited for.
+CLOSING_SECONDS = 0.5
 
 Steps = Generator[None, None, None]
 Wrong = Generator[None, None, str]
 
 
 def finish(player: Player) -> Steps:
-    """Close every connection; what is wrong at its end fails a case that has passed so far."""
-    for link in player.links.values():
-        wrong = yield from leave(player, link)
+    """Close every connection; what is wrong at its end fails a case that has passed so far.
+
+    The goodbyes leave at once and their answers have one time together: so many connections end as one does.
+    """
+    links = {name: link for name, link in player.links.items() if link.has_begun and not link.is_dropped}
+    begin_farewell(player)
+    found = {name: _unsettled(player, link) for name, link in links.items()}
+    for link in links.values():
+        if not (link.events or link.gave_up or link.is_broken) and _may_say_goodbye(link):
+            say_goodbye(player, link)
+    for name, link in links.items():
+        late = yield from _end(player, link)
+        wrong = found[name] or late
         if wrong and player.findings.outcome is Outcome.PASSED:
-            player.findings.end(Outcome.FAILED, f"after the last step: {wrong}")
+            whose = f", session {name}" if name != MAIN else ""
+            player.findings.end(Outcome.FAILED, f"after the last step{whose}: {wrong}")
 
 
 def drop(player: Player, link: Link, how: Literal["fin", "reset"] = "fin") -> None:
@@ -46,15 +60,26 @@ def leave(player: Player, link: Link) -> Wrong:
     """Close a connection as at a case's end; return what the server owes or sent too much, or an empty text."""
     if not link.has_begun or link.is_dropped:
         return ""
+    begin_farewell(player)
+    wrong = _unsettled(player, link)
+    late = yield from _end(player, link)
+    return wrong or late
+
+
+def begin_farewell(player: Player) -> None:
+    """Give the end of connections a time of its own, from now."""
     player.step_started = player.now
     player.set_timeout(FAREWELL_SECONDS)
     player.case_deadline = max(player.case_deadline, player.step_deadline)
-    wrong = _unsettled(player, link)
+
+
+def _end(player: Player, link: Link) -> Wrong:
+    """Close a connection; return what came that was not owed, or an empty text."""
+    late = ""
     if link.can_send and not (link.gave_up or link.is_broken):
         late = yield from _say_farewell(player, link)
-        wrong = wrong or late
     drop(player, link)
-    return wrong
+    return late
 
 
 def _say_farewell(player: Player, link: Link) -> Wrong:
@@ -62,11 +87,15 @@ def _say_farewell(player: Player, link: Link) -> Wrong:
     late = yield from read_out(player, link, until_settled=True)
     if link.gave_up or late:
         return late
-    if link.can_send and link.machine.may_say_goodbye and not link.pending:
+    if _may_say_goodbye(link):
         say_goodbye(player, link)
     if link.machine.said_goodbye or link.machine.owed:
         late = yield from read_out(player, link)
     return late
+
+
+def _may_say_goodbye(link: Link) -> bool:
+    return link.can_send and link.machine.may_say_goodbye and not link.pending
 
 
 def say_goodbye(player: Player, link: Link) -> None:
@@ -85,6 +114,8 @@ def read_out(player: Player, link: Link, *, until_settled: bool = False) -> Wron
                 return f"something came that was not owed: {shown(player, event)}"
         if link.is_closed or (until_settled and not link.machine.owed):
             break
+        if link.machine.said_goodbye:
+            player.step_deadline = min(player.step_deadline, player.now + CLOSING_SECONDS)
         try:
             yield from player.wait()
         except TimedOut as late:

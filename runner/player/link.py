@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from runner.matching.expectation import Word
-from runner.protocol import Malformed, Reply
+from runner.protocol import Malformed, Reply, Torn
 
 if TYPE_CHECKING:
     from runner.protocol import Machine
@@ -28,6 +28,7 @@ class Link:
 
     __slots__ = (
         "arrived",
+        "ended",
         "auth_secrets",
         "events",
         "fault",
@@ -35,12 +36,15 @@ class Link:
         "has_begun",
         "is_broken",
         "is_closed",
+        "is_drained",
         "is_dropped",
         "is_open",
         "is_securing",
         "is_truncated",
         "last",
         "last_words",
+        "line_times",
+        "lines_read",
         "machine",
         "peer",
         "plaintext",
@@ -49,6 +53,7 @@ class Link:
         "transcript",
         "unread",
         "written",
+        "_times_of",
     )
 
     def __init__(self, sid: int, machine: Machine, transcript: Transcript) -> None:
@@ -58,10 +63,12 @@ class Link:
         self.events: deque[tuple[Event, float]] = deque()  # not taken yet, with the time when they came
         self.unread = 0  # bytes that came since nothing waited in `events`
         self.arrived = 0.0  # when the event came that was taken last
+        self.ended = 0.0  # when the server ended the connection
         self.has_begun = False
         self.is_open = False
         self.is_closed = False  # no more bytes come
         self.is_dropped = False  # closed by us
+        self.is_drained = True  # what was written in parts has left
         self.is_truncated = False  # TLS ended without close_notify
         self.is_broken = False  # what came is no reply, or too much; nothing after it is read
         self.gave_up = False  # the time for a reply is over
@@ -72,6 +79,9 @@ class Link:
         self.tls: TlsFacts | None = None
         self.last: Reply | Word | None = None  # what the session's last expect met
         self.last_words: Reply | None = None  # the 421 of a server that is going away
+        self.lines_read = 0  # of the next reply, by steps that judge single lines
+        self.line_times: list[float] = []  # when the lines came of a reply that is not whole
+        self._times_of: dict[int, list[float]] = {}  # the same of replies in `events` that came in parts
         self.written: float | None = None  # when something was sent last
         self.auth_secrets: set[str] = set()  # secrets that were sent alone in the open AUTH exchange
 
@@ -87,10 +97,15 @@ class Link:
         if events:
             self.unread += len(data)
         while (event := machine.next()) is not None:
+            if self.line_times:
+                self._times_of[id(event)], self.line_times = self.line_times, []
             events.append((event, now))
+            self.drop_torn()
             if self.unread > machine.limits.reply or len(events) > machine.limits.lines:
                 self._flooded(now)
                 return
+        if (count := machine.line_count) > len(self.line_times):
+            self.line_times += [now] * (count - len(self.line_times))
 
     def _flooded(self, now: float) -> None:
         """Keep no more than one reply may have: what nothing waits for must not grow (R8)."""
@@ -105,6 +120,8 @@ class Link:
         if not self.events:
             return None
         event, self.arrived = self.events.popleft()
+        self._times_of.pop(id(event), None)
+        self.lines_read = 0
         if not self.events:
             self.unread = 0
         if isinstance(event, Malformed):
@@ -116,6 +133,36 @@ class Link:
             self.auth_secrets.clear()
         return event
 
+    def next_line(self) -> tuple[bytes, float] | None:
+        """Return the next line that no step has read, and when it came; it stays a part of its reply.
+
+        None if it is not there yet, or if what comes next is no reply.
+
+        Raises:
+            IndexError: the reply is whole and has no further line.
+        """
+        at, machine = self.lines_read, self.machine
+        if not self.events:
+            return (machine.line_so_far(at), self.line_times[at]) if at < machine.line_count else None
+        event, now = self.events[0]
+        if isinstance(event, Malformed) and not isinstance(event, Torn):
+            return None
+        times = self._times_of.get(id(event), [])
+        line = event.lines[at] if isinstance(event, Torn) else event.line(at)
+        return line, times[at] if at < len(times) else now
+
+    def drop_torn(self) -> None:
+        """Drop a greeting that the server has given up, if steps have read every line that there was of it."""
+        event = self.events[0][0] if self.lines_read and self.events else None
+        if isinstance(event, Torn) and self.lines_read == len(event.lines):
+            self.events.popleft()
+            self.lines_read = 0
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether bytes came of a reply that is not whole, beyond the lines that steps have read."""
+        return self.machine.has_half_line or self.machine.line_count > self.lines_read
+
     @property
     def surplus(self) -> Reply | Malformed | None:
         """A reply that came and was not owed."""
@@ -125,6 +172,14 @@ class Link:
     def pending(self) -> bytes:
         """What came of a reply that is not whole."""
         return self.machine.pending
+
+    @property
+    def is_in_step(self) -> bool:
+        """Whether both sides know what comes next: nothing is owed, half said or half sent."""
+        machine = self.machine
+        is_amid = bool(machine.owed) or machine.in_message or machine.in_auth or self.is_securing
+        owed = any(event.owed is not None for event, _ in self.events)
+        return not (is_amid or owed or self.is_broken or self.gave_up)
 
     @property
     def can_send(self) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from runner.language.model import Connect, Step, TlsOptions
+from runner.language.model import Connect, ProxyOptions, Step, TlsOptions
+from runner.language.reaching import make_proxy
 from runner.matching.expectation import Expectation, Word
-from runner.player.ending import TimedOut, erred, failed
+from runner.player.ending import StepEnded, TimedOut, erred, failed
 from runner.player.expecting import fill, next_reply, settle
 from runner.player.finishing import drop, leave
-from runner.wire import Endpoint, FaultKind, Open, TlsWish
+from runner.player.tls_expecting import judge_handshake, require_judgeable, settle_failure
+from runner.wire import TLS_VERSIONS, Endpoint, FaultKind, Open, ProxyHeader, TlsWish
 
 if TYPE_CHECKING:
     from runner.player.link import Link
@@ -25,30 +27,37 @@ Steps = Generator[None, None, None]
 
 def connect(player: Player, step: Connect) -> Steps:
     """Open the session's connection; one that is open is closed first, as at a case's end."""
-    before = player.links.get(step.session)
+    before = player.links.get(player.session)
     if before is not None and before.has_begun:
         wrong = yield from leave(player, before)
         player.begin_step(step)
         if wrong:
             raise failed(f"on the connection before: {wrong}")
-    link = player.new_link(step.session)
+    link = player.new_link(player.session)
     wanted = fill(player, step.expect) if step.expect is not None else None
-    is_open = yield from _open(player, link, step, _endpoint(player, step), wanted)
+    endpoint = _endpoint(player, step)
+    require_judgeable(step.tls_expect, endpoint.tls)
+    try:
+        is_open = yield from _open(player, link, endpoint, wanted)
+    except StepEnded as ended:
+        settle_failure(player, link, step.tls_expect, ended)
+        return
+    judge_handshake(player, link, step.tls_expect, is_warning=wanted is not None and wanted.is_warning)
     if is_open and wanted is not None:
         yield from _expect_greeting(player, link, wanted)
 
 
 def begun(player: Player, step: Step) -> Generator[None, None, Link]:
     """Return the session's connection, opened if this is the session's first step."""
-    link = player.links.get(step.session)
+    link = player.links.get(player.session)
     if link is None:
-        link = player.new_link(step.session)
-        yield from _open(player, link, step, _endpoint(player, None), None)
+        link = player.new_link(player.session)
+        yield from _open(player, link, _endpoint(player, None), None)
     return link
 
 
 def _open(
-    player: Player, link: Link, step: Step, endpoint: Endpoint, wanted: Expectation | None
+    player: Player, link: Link, endpoint: Endpoint, wanted: Expectation | None
 ) -> Generator[None, None, bool]:
     """Open a connection, or take what comes in its place if that was wanted; return whether it stands."""
     link.has_begun = True
@@ -66,7 +75,7 @@ def _open(
             reason = f"no connection to {endpoint}: {link.fault}"
             _settle_unopened(link, wanted, _WORDS.get(link.fault.kind), reason, is_tls=is_tls)
             return False
-    player.note_addresses(link, step.session)
+    player.note_addresses(link, player.session)
     return True
 
 
@@ -85,25 +94,53 @@ def _expect_greeting(player: Player, link: Link, wanted: Expectation) -> Steps:
 
 
 def _endpoint(player: Player, connect: Connect | None) -> Endpoint:
-    target = player.case.target
+    target = player.target
+    if target.is_domain:
+        raise erred(f"'{target.name}' are the mail exchangers of {target.host}, and a session is with one: name its url")
     options = connect.tls if connect is not None else TlsOptions()
     source = player.scope.text(connect.source_address).text if connect is not None else ""
+    family = connect.family if connect is not None else ""
     return Endpoint(
         host=target.host,
         port=target.port,
         path=target.path,
         tls=tls_wish(player, options) if target.implicit_tls else None,
         source_address=source or target.source_address,
+        family=family or target.family,
+        proxy=_proxy(player, connect.proxy) if connect is not None and connect.proxy is not None else target.proxy,
+        command=target.command,
     )
+
+
+def _proxy(player: Player, options: ProxyOptions) -> ProxyHeader | None:
+    if options.version is None:
+        return None
+    ends = (player.scope.text(end).text for end in (options.source, options.destination))
+    try:
+        return make_proxy(options.version, *ends)
+    except ValueError as error:
+        raise erred(f"proxy_protocol: {player.findings.quote(str(error))}") from error
 
 
 def tls_wish(player: Player, options: TlsOptions) -> TlsWish:
     """Return the target's TLS options with what the step says over them."""
-    target = player.case.target
+    target = player.target
     wish = target.tls
+    minimum, maximum = tls_versions(wish, options)
     return TlsWish(
         verify=wish.verify if options.verify is None else options.verify,
         ca=wish.ca if options.ca is None else options.ca,
         server_name=player.scope.text(options.server_name).text or wish.server_name or target.host,
-        minimum=wish.minimum if options.minimum is None else options.minimum,
+        certificate=wish.certificate if options.certificate is None else options.certificate,
+        key=wish.key if options.certificate is None else options.key or "",
+        minimum=minimum,
+        maximum=maximum,
     )
+
+
+def tls_versions(wish: TlsWish, options: TlsOptions) -> tuple[str, str]:
+    """Return the versions that a step asks for; the end of the range that it leaves out gives way to what it says."""
+    minimum, maximum = options.minimum or wish.minimum, options.maximum or wish.maximum
+    if maximum and TLS_VERSIONS.index(maximum) < TLS_VERSIONS.index(minimum):
+        return (minimum, "") if options.maximum is None else (maximum, maximum)
+    return minimum, maximum

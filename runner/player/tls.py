@@ -9,12 +9,13 @@ from runner.player.ending import StepEnded, TimedOut, erred, failed
 from runner.player.expecting import expect, name_of, pending_text, shown
 from runner.player.finishing import drop
 from runner.player.opening import begun, tls_wish
+from runner.player.tls_expecting import judge_handshake, require_judgeable, settle_failure
 from runner.player.writing import put_ready, require_clear
 from runner.protocol import Reply, decode
 from runner.wire import FaultKind, Secure
 
 if TYPE_CHECKING:
-    from runner.language.model import Handshake, StartTls, TlsOptions
+    from runner.language.model import Handshake, StartTls, TlsExpectation, TlsOptions
     from runner.player.link import Link
     from runner.player.player import Player
 
@@ -30,7 +31,9 @@ def start_tls(player: Player, step: StartTls) -> Steps:
     assert step.expect is not None
     yield from expect(player, link, step.expect)
     if isinstance(link.last, Reply) and link.last.code == link.machine.starttls_code:
-        yield from _secure(player, link, step.options)
+        yield from _secure(player, link, step.options, step.tls_expect)
+    if not link.is_dropped:
+        judge_handshake(player, link, step.tls_expect, is_warning=step.expect.is_warning)
 
 
 def handshake(player: Player, step: Handshake) -> Steps:
@@ -39,7 +42,9 @@ def handshake(player: Player, step: Handshake) -> Steps:
     require_clear(player, link, step)
     if not link.awaits_greeting:
         _require_settled(player, link, "the TLS handshake")
-    yield from _secure(player, link, step.options)
+    yield from _secure(player, link, step.options, step.tls_expect)
+    if not link.is_dropped:
+        judge_handshake(player, link, step.tls_expect)
 
 
 def _require_settled(player: Player, link: Link, before: str) -> None:
@@ -49,8 +54,10 @@ def _require_settled(player: Player, link: Link, before: str) -> None:
         raise failed(f"a reply is still owed before {before}: to {name_of(link.machine.owed[0])}")
 
 
-def _secure(player: Player, link: Link, options: TlsOptions) -> Steps:
+def _secure(player: Player, link: Link, options: TlsOptions, wanted: TlsExpectation | None) -> Steps:
     """Make the handshake. Clear text that waits, or comes before it, is injection (RFC 3207 section 6)."""
+    wish = tls_wish(player, options)
+    require_judgeable(wanted, wish)
     if link.tls is not None:
         raise erred("the connection is encrypted already")
     if link.events:
@@ -58,12 +65,13 @@ def _secure(player: Player, link: Link, options: TlsOptions) -> Steps:
     if link.pending:
         raise _injected(player, link, f"'{pending_text(player, link)}'")
     link.is_securing = True
-    player.act(Secure(link.sid, tls_wish(player, options)))
+    player.act(Secure(link.sid, wish))
     while link.tls is None:
         if link.plaintext:
             raise _injected(player, link, f"'{player.findings.quote(decode(link.plaintext).rstrip())}'")
         if link.fault is not None:
-            raise _broken(link)
+            settle_failure(player, link, wanted, _broken(link))
+            return
         if link.is_closed:
             raise failed("the server closed the connection during the TLS handshake")
         try:

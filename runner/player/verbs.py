@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from runner.language.model import (
     Auth,
+    Bdat,
+    Bytes,
     Connect,
     Data,
     Exchange,
@@ -20,13 +22,16 @@ from runner.language.model import (
 )
 from runner.matching.expectation import Word
 from runner.player.auth import authenticate
+from runner.player.bodies import Outgoing, outgoing, send_message, send_octets, write
 from runner.player.ending import CaseEnded, StepEnded, erred, failed
 from runner.player.expecting import expect, settle
-from runner.player.filling import Line, encode_line, fill_line, fill_message
+from runner.player.filling import Line, encode_line, fill_line
 from runner.player.finishing import FAREWELL_SECONDS, drop, read_out, say_goodbye
 from runner.player.opening import begun, connect
+from runner.player.partial import expect_line
+from runner.player.recipients import expect_each
 from runner.player.tls import handshake, start_tls
-from runner.player.writing import put, put_ready, require_clear, require_no_surplus
+from runner.player.writing import has_met_close, put, put_ready, require_clear, require_no_surplus
 from runner.results import Outcome
 
 if TYPE_CHECKING:
@@ -36,7 +41,7 @@ if TYPE_CHECKING:
 Steps = Generator[None, None, None]
 
 
-# Lines and messages.
+# Client lines.
 
 
 def _line(player: Player, link: Link, step: Send) -> Line:
@@ -54,8 +59,7 @@ def _line(player: Player, link: Link, step: Send) -> Line:
 
 def _send(player: Player, step: Send) -> Steps:
     link = yield from begun(player, step)
-    if _has_met_close(link, step):
-        # Whether it closed just before the line or because of it makes no difference to who expects it to close.
+    if has_met_close(link, step):
         settle(player, link, step.expect, Word.CLOSE)  # type: ignore[arg-type]
         return
     require_clear(player, link, step)
@@ -63,29 +67,6 @@ def _send(player: Player, step: Send) -> Steps:
         put_ready(player, link, step.ready)
     else:
         put(player, link, _line(player, link, step))
-    if step.expect is not None:
-        yield from expect(player, link, step.expect)
-
-
-def _has_met_close(link: Link, step: Exchange) -> bool:
-    return (
-        link.is_closed
-        and not (link.is_dropped or link.events or link.pending)
-        and step.expect is not None
-        and step.expect.wants(Word.CLOSE)
-    )
-
-
-def _data(player: Player, step: Data) -> Steps:
-    link = yield from begun(player, step)
-    is_refused = link.is_closed and not link.is_dropped and bool(link.events) and link.may_write_message
-    if not is_refused:  # a refusal came early, and the end with it: what is left is to judge it
-        require_clear(player, link, step)
-        if not link.may_write_message:
-            raise failed(
-                "no message was written: no 354 was read before it; 'send: DATA' with 'expect: 354' goes before"
-            )
-        put(player, link, fill_message(step.message, player.scope))
     if step.expect is not None:
         yield from expect(player, link, step.expect)
 
@@ -106,12 +87,16 @@ def _pipeline(player: Player, step: Pipeline) -> Steps:
     """
     link = yield from begun(player, step)
     require_clear(player, link, step)
-    lines = [_line(player, link, one) for one in step.steps if isinstance(one, Send)]
-    if lines:
-        put(player, link, *lines)
+    parts = [_part(player, link, one) for one in step.steps if isinstance(one, Send | Bytes | Bdat)]
+    if parts:
+        yield from write(player, link, parts)
     first = yield from _judge_all(player, link, step)
     if first is not None:
         raise CaseEnded from first
+
+
+def _part(player: Player, link: Link, step: Send | Bytes | Bdat) -> Outgoing:
+    return Outgoing(_line(player, link, step)) if isinstance(step, Send) else outgoing(step, player.scope)
 
 
 def _judge_all(player: Player, link: Link, step: Pipeline) -> Generator[None, None, StepEnded | None]:
@@ -123,6 +108,7 @@ def _judge_all(player: Player, link: Link, step: Pipeline) -> Generator[None, No
         try:
             if one.expect is not None:
                 yield from expect(player, link, one.expect)
+            yield from _expect_others(player, one)
         except StepEnded as ended:
             is_missing = link.gave_up or link.last is Word.CLOSE
             is_told = first is None or not is_missing
@@ -174,12 +160,28 @@ def _wait(player: Player, step: Wait) -> Steps:
         yield from player.wait(until)
 
 
+def perform(player: Player, step: Step) -> Steps:
+    """Do what a step says, and read what it expects in place of one whole reply."""
+    yield from PERFORM[type(step)](player, step)
+    if isinstance(step, Exchange):
+        yield from _expect_others(player, step)
+
+
+def _expect_others(player: Player, step: Exchange) -> Steps:
+    if step.each is not None:
+        yield from expect_each(player, player.links[player.session], step.each)
+    elif step.line_expected is not None:
+        yield from expect_line(player, player.links[player.session], step.line_expected)
+
+
 Performer = Callable[["Player", Any], Steps]
 
 PERFORM: dict[type[Step], Performer] = {
     Connect: connect,
     Send: _send,
-    Data: _data,
+    Data: send_message,
+    Bdat: send_octets,
+    Bytes: send_octets,
     Auth: authenticate,
     StartTls: start_tls,
     Handshake: handshake,

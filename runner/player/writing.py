@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runner.matching.expectation import Word
 from runner.player.ending import StepEnded, erred, failed
 from runner.player.expecting import last_words, pending_text, shown
 from runner.wire import FaultKind, Write
@@ -11,7 +12,7 @@ from runner.wire import FaultKind, Write
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runner.language.model import Step
+    from runner.language.model import Exchange, Step
     from runner.player.filling import Line
     from runner.player.link import Link
     from runner.player.player import Player
@@ -23,10 +24,29 @@ def require_clear(player: Player, link: Link, step: Step) -> None:
     Raises:
         StepEnded: the connection is not open, or unexpected data waits.
     """
-    if not link.can_send:
-        raise _closed(player, link)
+    require_standing(player, link)
     if link.events or link.machine.is_amid_reply:
         require_no_surplus(player, link, step)
+
+
+def require_standing(player: Player, link: Link) -> None:
+    """End the step if nothing can be sent.
+
+    Raises:
+        StepEnded: the connection is not open.
+    """
+    if not link.can_send:
+        raise _closed(player, link)
+
+
+def has_met_close(link: Link, step: Exchange) -> bool:
+    """Whether the server closed before the line, which makes no difference to who expects that it closes after."""
+    return (
+        link.is_closed
+        and not (link.is_dropped or link.events or link.pending)
+        and step.expect is not None
+        and step.expect.wants(Word.CLOSE)
+    )
 
 
 def require_no_surplus(player: Player, link: Link, step: Step) -> None:
@@ -59,7 +79,7 @@ def require_privacy(player: Player, link: Link, secrets: Iterable[str]) -> None:
         StepEnded: the secrets must not be sent.
     """
     name = min(secrets, default="")
-    target = player.case.target
+    target = player.target
     if name and not (link.may_carry_secrets or target.plaintext_secrets):
         raise erred(
             f"the secret '{name}' was not sent: the connection is not encrypted and {target.host} is not this machine; "
@@ -79,27 +99,37 @@ def _check_bare(link: Link, line: Line) -> None:
     link.auth_secrets |= line.secrets
 
 
-def put(player: Player, link: Link, *lines: Line) -> None:
-    """Send lines in one write; the protocol machine counts what is owed for them, unless a line says it.
+def admit(player: Player, link: Link, lines: Iterable[Line]) -> None:
+    """End the step rather than send a line whose secrets must not leave.
 
     Raises:
-        StepEnded: a line must not be sent; then none is.
+        StepEnded: a line must not be sent.
     """
-    machine = link.machine
     for line in lines:
         if line.secrets:
             require_privacy(player, link, line.secrets)
             if line.is_bare_secret:
                 _check_bare(link, line)
+
+
+def put(player: Player, link: Link, *lines: Line, more: bool = False) -> None:
+    """Send lines in one write; the protocol machine counts what is owed for them, unless a line says it.
+
+    With `more` the link tells by `is_drained` that it has left.
+
+    Raises:
+        StepEnded: a line must not be sent; then none is.
+    """
+    machine = link.machine
+    admit(player, link, lines)
     for line in lines:
-        owed = len(machine.owed)
+        counted = len(machine.owed)
         machine.sent(line.data)
         if line.replies is not None:
-            while len(machine.owed) > owed:
-                machine.owed.pop()
-            machine.owe(line.replies)
+            machine.owe(line.replies, counted)
         link.transcript.sent(player.now, line.data, line.marks)
-    player.act(Write(link.sid, b"".join(line.data for line in lines)))
+    link.is_drained = not more
+    player.act(Write(link.sid, b"".join([line.data for line in lines]), more))
     link.written = player.now
 
 

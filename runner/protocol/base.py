@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runner.protocol.reply import Event, Malformed, Owed, Reply, decode, decode_challenge
+from runner.protocol.reply import Event, Malformed, Owed, Reply, Torn, decode, decode_challenge
 
-__all__ = ["CLIENT_LINE", "Event", "Limits", "Machine", "Malformed", "Owed", "Reply", "decode", "decode_challenge"]
+__all__ = ["CLIENT_LINE", "Event", "Limits", "Machine", "Malformed", "Owed", "Reply", "Torn", "decode", "decode_challenge"]
 
 # RFC 5321 section 4.5.3.1.5 asks for 512 octets a reply line; servers in the field send a few KiB.
 LINE_LIMIT = 64 * 1024
@@ -29,6 +29,8 @@ QUOTED_BYTES = 512
 # What was sent and has no better name. Its own words are not shown: they may be a response that the server reads
 # as a command, and so a secret in a form that nobody could mask.
 CLIENT_LINE = Owed("a client line")
+# What the author says is owed and the machine has not counted; is told from CLIENT_LINE by identity.
+PROMISED = Owed("a client line")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,24 @@ class Machine(abc.ABC):
         """Whether there is anything in `pending`; asked before each line that is sent."""
         return bool(self._buffer)
 
+    @property
+    def line_count(self) -> int:
+        """How many lines have come of a reply that is not whole."""
+        return 0
+
+    def line_so_far(self, at: int) -> bytes:
+        """Return one of those lines as it was received, without its end; the first is 0.
+
+        Raises:
+            IndexError: so many have not come.
+        """
+        raise IndexError(at)
+
+    @property
+    def has_half_line(self) -> bool:
+        """Whether the beginning of a line was received, and not its end."""
+        return bool(self._buffer)
+
     def _line(self) -> bytes | None:
         """Take one line off the buffer, without its end; linear in what was received.
 
@@ -138,9 +158,20 @@ class Machine(abc.ABC):
     def sent(self, data: bytes) -> None:
         """Read what was written as the server would, and count what it owes for it."""
 
-    def owe(self, replies: int) -> None:
-        """Take the author's word for how many replies the last write earns (the key `replies`)."""
-        self.owed.extend([CLIENT_LINE] * replies)
+    def owe(self, replies: int, counted: int) -> None:
+        """Take the author's word for how many replies the last write earns (the key `replies`).
+
+        `counted` is how many were owed before that write. What the machine has counted since keeps its meaning, so
+        that a 354 still opens a message; it is cut short, or filled up, to the author's number.
+        """
+        while len(self.owed) > counted + replies:
+            self.owed.pop()
+        self.owed.extend([PROMISED] * (counted + replies - len(self.owed)))
+
+    @property
+    def recipients_due(self) -> tuple[str, ...]:
+        """The recipients whose own replies to the message are owed next, in order; one may be there twice."""
+        return ()
 
     @abc.abstractmethod
     def secured(self) -> None:

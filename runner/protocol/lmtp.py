@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
-from runner.protocol.base import Limits, Owed, Reply, decode
-from runner.protocol.smtp import COMMANDS, LAST_CHUNK, MESSAGE, Smtp
-
-_RECIPIENT = re.compile(rb"RCPT +TO: *<([^>]*)>", re.IGNORECASE)
-_RCPT = COMMANDS[b"RCPT"]
+from runner.protocol.base import Owed
+from runner.protocol.smtp import LAST_CHUNK, MESSAGE, Smtp
 
 
 class Lmtp(Smtp):
     """LMTP, client side."""
 
     name = "lmtp"
-
-    def __init__(self, limits: Limits, *, lenient: bool = False) -> None:
-        super().__init__(limits, lenient=lenient)
-        self._recipients: list[str] = []
-
-    def _command(self, line: bytes) -> None:
-        super()._command(line)
-        if self.owed and self.owed[-1] is _RCPT and (address := _RECIPIENT.match(line)):
-            self.owed[-1] = Owed("RCPT", decode(address[1]))
-
-    def _follow(self, owed: Owed, reply: Reply) -> None:
-        if reply.code[0] == "2":
-            if owed.to == "RCPT":
-                self._recipients.append(owed.recipient)
-            elif owed.to in ("MAIL", "RSET", "LHLO", "EHLO", "HELO"):
-                self._recipients.clear()
-        super()._follow(owed, reply)
+    answers_each = True
 
     def _answers(self, code: str) -> Owed | None:
         """Before a last chunk's reply the RCPTs are answered, pipelined or not: now its replies can be counted."""
@@ -49,7 +28,8 @@ class Lmtp(Smtp):
         self._recipients.clear()
         return replies or [MESSAGE]
 
-    def secured(self) -> None:
-        """See `Machine.secured`."""
-        super().secured()
-        self._recipients.clear()
+    @property
+    def recipients_due(self) -> tuple[str, ...]:
+        """See `Machine.recipients_due`."""
+        queue = self.owed or self._earned
+        return tuple(self._recipients) if queue and queue[0] is LAST_CHUNK else super().recipients_due

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A reply that the server owes: to which command or event, and in LMTP for which recipient."""
+    """A reply that the server owes: to which command or event, and where each recipient has one, for whom.
+
+    `recipient` is None where the reply is for all, and empty where the address could not be read.
+    """
 
     to: str
-    recipient: str = ""
+    recipient: str | None = None
 
     def __str__(self) -> str:
         return f"{self.to} for {self.recipient}" if self.recipient else self.to
@@ -68,6 +71,11 @@ class Reply:
         status, _, rest = text.partition(" ")
         return rest.lstrip(" ") if self.enhanced and status == self.enhanced else text
 
+    def line(self, at: int) -> bytes:
+        """Return a line with its code, as the server wrote it but for its end; the first is 0."""
+        separator = b"-" if at < len(self.lines) - 1 else b" "
+        return self.code.encode("ascii") + separator + self.lines[at]
+
     @property
     def decoded(self) -> str | None:
         """The challenge decoded, if it is canonical base64 of UTF-8 text; else None."""
@@ -93,6 +101,16 @@ class Malformed:
     def text(self) -> str:
         """The bytes as text, for a report (escaped there)."""
         return decode(self.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Torn(Malformed):
+    """A greeting that was begun and not ended: what follows is another reply, which the machine reads.
+
+    Postfix's postscreen does so to a client that speaks too early. `lines` are the greeting's, as received.
+    """
+
+    lines: tuple[bytes, ...] = ()
 
 
 Event = Reply | Malformed

@@ -10,14 +10,19 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping
+from typing import ClassVar
 
-from runner.protocol.base import CLIENT_LINE, Event, Limits, Machine, Owed, Reply
+from runner.protocol.base import CLIENT_LINE, PROMISED, Event, Limits, Machine, Owed, Reply, Torn, decode
 from runner.protocol.capabilities import parse_capabilities
 
 # RFC 5321 section 4.2 has a second digit of 0 to 5; servers use others.
 _CODES = {str(code).encode(): str(code) for code in range(200, 600)}
 _STATUS = re.compile(rb"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?= |\Z)")
 _BDAT = re.compile(rb"BDAT[ \t]+([0-9]{1,19})([ \t]+LAST)?[ \t]*", re.IGNORECASE)
+_RECIPIENT = re.compile(rb"RCPT +TO: *<([^>]*)>", re.IGNORECASE)
+_WANTS_PRDR = re.compile(rb" PRDR(?= |\Z)", re.IGNORECASE)
+# A message earns this, then a reply for each recipient and a last one (draft-hall-prdr-00 section 4.5).
+_EACH_FOLLOWS = "353"
 
 GREETING = Owed("greeting")
 MESSAGE = Owed("message")
@@ -31,6 +36,9 @@ COMMANDS = {
     ).split()
 }
 _DATA, _AUTH, _CHUNK = COMMANDS[b"DATA"], COMMANDS[b"AUTH"], COMMANDS[b"BDAT"]
+_MAIL, _RCPT = COMMANDS[b"MAIL"], COMMANDS[b"RCPT"]
+_MAIL_WITH_PRDR = Owed("MAIL")  # is told from a MAIL without by identity
+_MIXED = "a reply whose lines carry different codes, {} and {}"
 # A lone dot whose line ends are not CRLF: some servers end a message there.
 _LENIENT_ENDS = (b"\n.\n", b"\n.\r\n", b"\r.\r")
 
@@ -47,6 +55,8 @@ class Smtp(Machine):
     starttls_code = "220"
     code_grammar = re.compile(r"[2-5x][0-9x][0-9x]")
     status_grammar = re.compile(r"[245x*]\.(?:[0-9]{1,3}|x|\*)(?:\.(?:[0-9]{1,3}|x|\*))?")
+    #: Whether each recipient has a reply of its own after every message, asked for or not.
+    answers_each: ClassVar[bool] = False
 
     def __init__(self, limits: Limits, *, lenient: bool = False) -> None:
         super().__init__(limits, lenient=lenient)
@@ -57,11 +67,16 @@ class Smtp(Machine):
         # Of what was sent.
         self._is_undecided = False  # a reply is owed that decides how the server reads what follows
         self._undecided = bytearray()  # what was sent since
+        self._promised_size = 0  # so many bytes of that earn what the author says
         self._half_line = bytearray()
         self._tail = b""  # of a message, to find CRLF.CRLF across writes
         self._awaits_handshake = False  # the go-ahead of STARTTLS was given
         self._chunk_left = 0  # octets of a BDAT chunk that are still due
         self._earned: deque[Owed] = deque()  # what the message or chunk under way earns once it is whole
+        # Of the transaction.
+        self._names_recipients = self.answers_each  # as sent; what follows is as answered
+        self._is_prdr = False
+        self._recipients: list[str] = []  # accepted, and not answered for
         # Of the server.
         self._hello: Reply | None = None
         self._capabilities: Mapping[str, tuple[str, ...]] | None = None
@@ -72,6 +87,8 @@ class Smtp(Machine):
         """See `Machine.next`. A reply is lines `NNN-text` and a last `NNN text` or `NNN` (RFC 5321 section 4.2)."""
         while (line := self._line()) is not None:
             code, separator = _CODES.get(line[:3], ""), line[3:4]
+            if self._code and code != self._code and code and self.owed and self.owed[0] is GREETING:
+                return self._torn(line, code)
             if fault := self._fault(line, code, separator):
                 self._refuse(line, fault)
                 break
@@ -89,7 +106,7 @@ class Smtp(Machine):
         if separator not in (b" ", b"-", b""):
             return "not a reply: a blank or a hyphen is due after the code (RFC 5321 section 4.2)"
         if self._code and code != self._code:
-            return f"a reply whose lines carry different codes, {self._code} and {code}"
+            return _MIXED.format(self._code, code)
         if self._size + len(line) > self.limits.reply:
             return f"a reply of more than {self.limits.reply} bytes (limit 'reply')"
         if len(self._lines) >= self.limits.lines:
@@ -105,6 +122,15 @@ class Smtp(Machine):
         if owed is not None:
             self._follow(owed, reply)
         return reply
+
+    def _torn(self, line: bytes, code: str) -> Torn:
+        """Give the greeting up, which is followed by a reply with another code, and read that one next."""
+        lines = tuple(map(self.line_so_far, range(self.line_count)))
+        torn = Torn(line, _MIXED.format(self._code, code), self.owed.popleft(), lines)
+        self._lines, self._code, self._size = [], "", 0
+        self._buffer[:0] = line + b"\r\n"
+        self.greeted = True
+        return torn
 
     def _answers(self, code: str) -> Owed | None:
         """Take what a reply answers off the queue: what is owed, else the message or chunk that is being written."""
@@ -123,6 +149,17 @@ class Smtp(Machine):
         if to in ("EHLO", "LHLO", "HELO"):
             if is_good:
                 self._hello, self._capabilities = reply, None
+                self._recipients.clear()
+        elif to == "RCPT":
+            if is_good and owed.recipient is not None:
+                self._recipients.append(owed.recipient)
+        elif to in ("MAIL", "RSET"):
+            if is_good:
+                self._recipients.clear()
+                self._is_prdr = owed is _MAIL_WITH_PRDR
+        elif to == "message":
+            if self._is_prdr and reply.code == _EACH_FOLLOWS:
+                self._owe_each()
         elif to == "DATA":
             if reply.code == "354":
                 self.in_message, self._tail = True, b"\r\n"
@@ -139,11 +176,30 @@ class Smtp(Machine):
         elif to == "QUIT":
             self.said_goodbye = is_good
 
+    def _owe_each(self) -> None:
+        """After a 353 there is a reply for each accepted recipient and one for all (draft-hall-prdr-00 section 4.5)."""
+        self.owed.extendleft(reversed([*(Owed("message", one) for one in self._recipients), MESSAGE]))
+        self._recipients.clear()
+        self._is_prdr = False
+
     def _decided(self) -> None:
         self._is_undecided = False
-        if self._undecided:
-            waiting, self._undecided = bytes(self._undecided), bytearray()
-            self.sent(waiting)
+        if not self._undecided:
+            return
+        waiting, self._undecided = bytes(self._undecided), bytearray()
+        if size := self._promised_size:
+            counted = len(self.owed)
+            self.sent(waiting[:size])
+            self._redeem(counted)
+            self._promised_size = len(self._undecided)
+        self.sent(waiting[size:])
+
+    def _redeem(self, counted: int) -> None:
+        """Put what is counted only now in the place of what the author had promised for it; the rest isn't owed."""
+        found = deque(self.owed.pop() for _ in range(len(self.owed) - counted))
+        for at in range(counted):
+            if found and self.owed[at] is PROMISED:
+                self.owed[at] = found.pop()
 
     @property
     def pending(self) -> bytes:
@@ -155,6 +211,15 @@ class Smtp(Machine):
     def is_amid_reply(self) -> bool:
         """See `Machine.is_amid_reply`."""
         return bool(self._buffer or self._lines)
+
+    @property
+    def line_count(self) -> int:
+        """See `Machine.line_count`."""
+        return len(self._lines)
+
+    def line_so_far(self, at: int) -> bytes:
+        """See `Machine.line_so_far`."""
+        return b"%b-%b" % (self._code.encode("ascii"), self._lines[at])
 
     def _forget_received(self) -> None:
         super()._forget_received()
@@ -224,7 +289,20 @@ class Smtp(Machine):
             self._is_undecided = True
         elif owed is _AUTH:
             self.in_auth = self._is_undecided = True
+        elif owed is _MAIL or owed is _RCPT:
+            owed = self._envelope(owed, line)
         self.owed.append(owed)
+
+    def _envelope(self, owed: Owed, line: bytes) -> Owed:
+        """Return what a MAIL or RCPT earns: recipients are named where each has a reply of its own."""
+        if owed is _MAIL:
+            is_prdr = _WANTS_PRDR.search(line) is not None
+            self._names_recipients = is_prdr or self.answers_each
+            return _MAIL_WITH_PRDR if is_prdr else owed
+        if not self._names_recipients:
+            return owed
+        address = _RECIPIENT.match(line)
+        return Owed("RCPT", decode(address[1]) if address else "")
 
     def _chunk(self, size: int, *, is_last: bool) -> None:
         self._chunk_left = size
@@ -243,11 +321,23 @@ class Smtp(Machine):
     def _message_replies(self) -> list[Owed]:
         return [MESSAGE]
 
-    def owe(self, replies: int) -> None:
-        """See `Machine.owe`. What the last write left unread is the author's business too."""
-        super().owe(replies)
+    @property
+    def recipients_due(self) -> tuple[str, ...]:
+        """See `Machine.recipients_due`."""
+        found: list[str] = []
+        for one in self.owed or self._earned:
+            if one.to != "message" or one.recipient is None:
+                break
+            found.append(one.recipient)
+        return tuple(found)
+
+    def owe(self, replies: int, counted: int) -> None:
+        """See `Machine.owe`. What waits for a reply that never comes is not read at all."""
+        super().owe(replies, counted)
         self._is_undecided = any(one in (_DATA, _AUTH, RESPONSE) for one in self.owed)
-        self._undecided.clear()
+        if not self._is_undecided:
+            self._undecided.clear()
+        self._promised_size = len(self._undecided)
         self._half_line.clear()
 
     def secured(self) -> None:
@@ -257,6 +347,7 @@ class Smtp(Machine):
         self._undecided.clear()
         self._half_line.clear()
         self._earned.clear()
+        self._recipients.clear()
         self._tail, self._chunk_left = b"", 0
         self._forget_received()
 

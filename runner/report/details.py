@@ -16,13 +16,14 @@ from runner.results import Outcome
 
 if TYPE_CHECKING:
     from runner.report.layout import Style
-    from runner.results import CaseResult, Difference, Place, StepResult
+    from runner.results import CaseResult, Difference, Place, Repeats, StepResult
 
 COLOURS = {
     Outcome.PASSED: Colour.GREEN,
     Outcome.FAILED: Colour.RED,
     Outcome.ERROR: Colour.RED,
     Outcome.SKIPPED: Colour.YELLOW,
+    Outcome.KNOWN: Colour.YELLOW,
     Outcome.NOT_RUN: Colour.YELLOW,
 }
 
@@ -34,6 +35,8 @@ PROSE_LIMIT = 500
 # So many differences of a step, and so many lines of them; after so many lines no further step is shown.
 MOST_DIFFERENCES = 12
 MOST_WARNINGS = 12
+# So many reasons of a case that was repeated are shown, each with its conversation.
+MOST_REASONS = 4
 MOST_LINES = 120
 # Where the texts begin that are to be compared.
 MARGIN = 12
@@ -47,9 +50,12 @@ def render_details(case: CaseResult, style: Style) -> list[str]:
     is_whole = style.verbosity == "verbose"
     if not (case.outcome.is_failure or case.warnings or (is_whole and case.transcripts)):
         return []
-    blocks = [_case_reason(case, style), *_steps(case, style), _warnings(case, style)]
-    if case.outcome.is_failure or is_whole:
-        blocks.append(render_transcripts(case, style, is_whole=is_whole))
+    if case.repeats and case.outcome.is_failure:
+        blocks = [*_repeats(case.repeats, style), _warnings(case, style)]
+    else:
+        blocks = [*_conversation(case, style), _warnings(case, style)]
+        if case.outcome.is_failure or is_whole:
+            blocks.append(render_transcripts(case, style, is_whole=is_whole))
     if case.outcome.is_failure:
         blocks.append(_prose("about", case.description, style))
     return [*_heading(case, style), *_joined(blocks)]
@@ -62,9 +68,29 @@ def _joined(blocks: Iterable[list[str]]) -> list[str]:
 
 def _heading(case: CaseResult, style: Style) -> list[str]:
     word = case.outcome.value.upper()
+    row = f" [{plain(case.row)}]" if case.row else ""
     target = f" · {plain(case.target)}" if case.target else ""
-    first, *rest = hang(f"{word}  ", f"{plain(case.scenario)}{target}", style)
+    repeats = f": {case.repeats} passed" if case.repeats else ""
+    first, *rest = hang(f"{word}  ", f"{plain(case.scenario)}{row}{target}{repeats}", style)
     return [style.paint(word, COLOURS[case.outcome]) + first.removeprefix(word), *rest]
+
+
+def _conversation(case: CaseResult, style: Style) -> list[list[str]]:
+    return [_case_reason(case, style), *_steps(case, style)]
+
+
+def _repeats(repeats: Repeats, style: Style) -> list[list[str]]:
+    """Return the first result for each reason, and how often it came."""
+    blocks: list[list[str]] = []
+    for count, one in repeats.others[:MOST_REASONS]:
+        times = "once:" if count == 1 else f"{count} times, first:" if count < repeats.runs else "every time, first:"
+        head = hang("", f"{one.outcome.value} {times}", style)
+        first, *rest = [block for block in _conversation(one, style) if block] or [_prose("reason", one.reason, style)]
+        blocks += [[*head, *first], *rest, render_transcripts(one, style, is_whole=style.verbosity == "verbose")]
+    if (left_out := len(repeats.others) - MOST_REASONS) > 0:
+        often = sum(count for count, _ in repeats.others[MOST_REASONS:])
+        blocks.append([f"  …         {counted(left_out, 'more reason')}, {counted(often, 'time')}"])
+    return blocks
 
 
 def _case_reason(case: CaseResult, style: Style) -> list[str]:
@@ -94,12 +120,14 @@ def _steps(case: CaseResult, style: Style) -> list[list[str]]:
 
 
 def _step(case: CaseResult, number: int, step: StepResult, style: Style, *, has_target: bool) -> list[str]:
-    lines = _located(step.place, step.label if step.outcome.is_failure else f"warning: {step.label}", style)
+    is_warning = step.is_cleanup or not step.outcome.is_failure
+    lines = _located(step.place, f"warning: {step.label}" if is_warning else step.label, style)
     lines += _prose("because", step.because, style)
     if not _is_told_by_differences(step):
         lines += _prose("reason", step.reason, style)
     lines += _differences(step.differences, style)
     target = f"{_target(case)}, " if has_target else ""
+    target += _session(case, step.session)
     after = f"step {number} of {len(case.steps)}, after {step.started + step.elapsed:.2f} s"
     return [*lines, *hang("  = ", target + after, style)]
 
@@ -110,8 +138,20 @@ def _located(place: Place, text: str, style: Style) -> list[str]:
 
 
 def _target(case: CaseResult) -> str:
-    facts = ", ".join(plain(fact) for fact in (case.endpoint, case.tls) if fact)
+    endpoint = case.endpoint if case.endpoint != case.target else ""
+    facts = ", ".join(plain(fact) for fact in (endpoint, case.tls) if fact)
     return f"target {plain(case.target)}" + (f" ({facts})" if facts else "")
+
+
+def _session(case: CaseResult, name: str) -> str:
+    """Return which session a step belongs to, and with which server that is; nothing for the scenario's own."""
+    if not name:
+        return ""
+    facts = next((one for one in case.sessions if one.name == name.partition("[")[0]), None)
+    if facts is None or facts.endpoint == case.endpoint:
+        return f"session {plain(name)}, "
+    endpoint = f" ({plain(facts.endpoint)})" if facts.endpoint != facts.target else ""
+    return f"session {plain(name)} at {plain(facts.target)}{endpoint}, "
 
 
 def _is_told_by_differences(step: StepResult) -> bool:
@@ -185,6 +225,7 @@ def _warnings(case: CaseResult, style: Style) -> list[str]:
         for one in step.differences
         if one.is_warning
     }
+    told.update(f"{step.label}: {step.reason}" for step in case.steps if step.is_cleanup)
     warnings = [text for text in case.warnings if text not in told]
     lines = [row for text in warnings[:MOST_WARNINGS] for row in _prose("warning", text, style)]
     if len(warnings) > MOST_WARNINGS:

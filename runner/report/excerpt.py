@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.report.layout import LINE_LIMIT, cut, ends, hang, pad, plain, width
+from runner.report.layout import LINE_LIMIT, counted, cut, ends, hang, pad, plain, width
 from runner.transcript import FIRST_LINES, LAST_LINES
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def render_transcripts(case: CaseResult, style: Style, *, is_whole: bool) -> lis
     before = -1
     for place in kept:
         if place > before + 1:
-            lines.append(f"  …         {place - before - 1} lines")
+            lines.append(f"  …         {counted(place - before - 1, 'line')}")
         lines += _rendered(entries[place], style, is_marked=place in marked, names_wide=longest, is_whole=is_whole)
         before = place
     return lines

@@ -57,7 +57,9 @@ def render_summary(run: RunResult, style: Style) -> list[str]:
     """Return how many cases ended how, and what else makes a run what it is."""
     counts = ", ".join(_counts(run))
     start = f"interrupted ({plain(run.interrupted)}): " if run.interrupted else ""
-    lines = wrap(f"{start}{counts} in {run.elapsed:.2f} s{_against(run)}", style.width, style.width - 2)
+    times = max((case.repeats.runs for case in run.cases if case.repeats), default=0)
+    each = f", each case {times} times" if times else ""
+    lines = wrap(f"{start}{counts} in {run.elapsed:.2f} s{each}{_against(run)}", style.width, style.width - 2)
     lines = [lines[0], *("  " + row for row in lines[1:])]
     if run.is_embedded:
         lines.append("this was the embedded server, not one of yours")
@@ -79,7 +81,7 @@ def _told_warnings(run: RunResult, style: Style) -> list[str]:
 def _counts(run: RunResult) -> list[str]:
     """Return `12 passed` and the like; what nobody had is left out, but for passed and failed."""
     counts = [
-        f"{number} {outcome.value}"
+        counted(number, "error") if outcome is Outcome.ERROR else f"{number} {outcome.value}"
         for outcome in Outcome
         if (number := run.count(outcome)) or outcome in (Outcome.PASSED, Outcome.FAILED)
     ]
@@ -113,6 +115,7 @@ class _Column:
     colours: list[Colour] | None = None
     is_wanted: bool = True
     is_flexible: bool = False
+    is_right: bool = False
 
     @property
     def natural(self) -> int:
@@ -122,9 +125,11 @@ class _Column:
     def filled(self, room: int, style: Style) -> list[str]:
         """Return header, rule and cells, each `room` columns wide and coloured."""
         texts = [cut(text, room) for text in self._texts(room)]
-        padded = [pad(text, room, is_right=self.header == "time") for text in [self.header, *texts]]
+        padded = [pad(text, room, is_right=self.is_right) for text in [self.header, *texts]]
         if self.colours:
-            padded[1:] = map(style.paint, padded[1:], self.colours)
+            # The blanks stay outside the colour, so that they can be taken off the end of a line.
+            painted = map(style.paint, texts, self.colours)
+            padded[1:] = [one + " " * (room - width(text)) for one, text in zip(painted, texts, strict=True)]
         return [padded[0], "-" * room, *padded[1:]]
 
     def _texts(self, room: int) -> list[str]:
@@ -138,11 +143,24 @@ def _columns(run: RunResult) -> list[_Column]:
     cases = run.cases
     reasons = [_reason(case) for case in cases]
     brief = [_without_label(case, reason) for case, reason in zip(cases, reasons, strict=True)]
+    is_repeated = any(case.repeats for case in cases)
     return [
         _Column("scenario", [plain(case.scenario) for case in cases], is_flexible=True),
+        _Column(
+            "row",
+            [plain(case.row) for case in cases],
+            _telling(run),
+            is_flexible=True,
+            is_wanted=any(case.row for case in cases),
+        ),
         _Column("target", [plain(case.target) for case in cases], is_flexible=True, is_wanted=not _only_target(run)),
         _Column("outcome", [case.outcome.value for case in cases], colours=[COLOURS[case.outcome] for case in cases]),
-        _Column("time", [f"{case.elapsed:.2f} s" if case.elapsed else "" for case in cases]),
+        _Column("passed", [str(case.repeats or "") for case in cases], is_wanted=is_repeated),
+        _Column(
+            "median time" if is_repeated else "time",
+            [f"{case.elapsed:.2f} s" if case.elapsed else "" for case in cases],
+            is_right=True,
+        ),
         _Column("reason", reasons, brief, is_flexible=True, is_wanted=any(reasons)),
     ]
 
@@ -157,8 +175,23 @@ def _reason(case: CaseResult) -> str:
 
 def _without_label(case: CaseResult, reason: str) -> str:
     """Return a reason without the step's name: where room is scarce, what was wrong counts for more."""
+    times, colon, said = reason.partition(": ") if case.repeats else ("", "", reason)
     labels = (f"{plain(step.label)}: " for step in case.not_passed)
-    return next((reason.removeprefix(label) for label in labels if reason.startswith(label)), reason)
+    return times + colon + next((said.removeprefix(label) for label in labels if said.startswith(label)), said)
+
+
+def _telling(run: RunResult) -> list[str]:
+    """Return what tells each row from the others of its scenario: where room is scarce, it counts for more."""
+    rows: dict[str, list[list[str]]] = {}
+    for case in run.cases:
+        rows.setdefault(case.scenario, []).append(case.row.split(" "))
+    return [plain(" ".join(_differing(case.row.split(" "), rows[case.scenario]))) for case in run.cases]
+
+
+def _differing(parts: list[str], alike: list[list[str]]) -> list[str]:
+    if any(len(other) != len(parts) for other in alike):
+        return parts
+    return [part for part, others in zip(parts, zip(*alike, strict=True), strict=True) if len(set(others)) > 1] or parts
 
 
 def _widths(columns: list[_Column], whole: int) -> list[int]:

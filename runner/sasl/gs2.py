@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# The client does not support channel binding.
-NO_BINDING = b"n"
+# The client does not support channel binding; it does, but believes that the server does not; it is used.
+NO_BINDING, NOT_OFFERED, WITH_BINDING = b"n", b"y", b"p="
 
 
 def header(authzid: bytes, flag: bytes = NO_BINDING) -> bytes:

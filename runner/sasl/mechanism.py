@@ -13,7 +13,10 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+if TYPE_CHECKING:
+    from runner.sasl.channel_binding import ChannelBinding
 
 # A line is bounded at 64 KiB (the protocol's limit), and no mechanism here has a use for more.
 MAX_CHALLENGE = 64 * 1024
@@ -30,12 +33,18 @@ class SaslError(Exception):
     """
 
 
+class SaslUnableError(SaslError):
+    """This side can't begin or go on: an extra or a ticket is missing. It says nothing about the server."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Credentials:
     """What a client may prove itself with; each mechanism takes the fields that it `wants`.
 
     `authzid` is the identity to act as, where that is another. `host` and `port` are the server's, as
-    OAUTHBEARER tells them (RFC 7628, section 3.1); empty and 0 are left out.
+    OAUTHBEARER tells them (RFC 7628, section 3.1); empty and 0 are left out. `service` is what the server is to
+    Kerberos, such as `smtp`. `channel_binding` is what there is to bind to; `offers_binding` is false once the server
+    has shown its mechanisms and none of them can bind.
     """
 
     username: str = ""
@@ -44,6 +53,9 @@ class Credentials:
     authzid: str = ""
     host: str = ""
     port: int = 0
+    service: str = ""
+    channel_binding: ChannelBinding | None = None
+    offers_binding: bool = True
 
     def __repr__(self) -> str:
         return "Credentials(…)"
@@ -53,7 +65,11 @@ class Mechanism(abc.ABC):
     """The client's half of one SASL exchange.
 
     `name` is the registered name, `wants` the fields of `Credentials` that the mechanism can't do without,
-    `client_first` whether the client opens the exchange (RFC 4422, section 5).
+    `client_first` whether the client opens the exchange (RFC 4422, section 5), `binds` whether it ties the exchange
+    to the TLS connection, `is_readable` whether who reads along learns what it takes to do the same,
+    `proves_by_certificate` whether the proof is the TLS client's certificate. `extra` is what has to be installed for
+    it; `may_wait` says that making a message may wait for somebody else; `opens_with_text` that the first challenge may
+    be words in place of base64; `encoding` is that of the texts in its messages.
 
     Raises `SaslError` when made with values that the mechanism can't carry, before anything was sent.
     """
@@ -61,6 +77,13 @@ class Mechanism(abc.ABC):
     name: ClassVar[str]
     wants: ClassVar[tuple[str, ...]]
     client_first: ClassVar[bool]
+    binds: ClassVar[bool] = False
+    is_readable: ClassVar[bool] = False
+    proves_by_certificate: ClassVar[bool] = False
+    extra: ClassVar[str] = ""
+    may_wait: ClassVar[bool] = False
+    opens_with_text: ClassVar[bool] = False
+    encoding: ClassVar[str] = "utf-8"
 
     # Why success is not believed yet; a mechanism with mutual authentication has more to say.
     _too_early: ClassVar[str] = "the server reported success before the exchange was complete"
@@ -125,6 +148,9 @@ class Mechanism(abc.ABC):
 
     def _error(self, reason: str) -> SaslError:
         return SaslError(f"{self.name}: {reason}")
+
+    def _missing(self) -> SaslError:
+        return SaslUnableError(f"{self.name} needs the extra '{self.extra}': pip install 'mailproof[{self.extra}]'")
 
     def _encode(self, value: str, field: str, forbidden: str = "") -> bytes:
         """Return `value` in UTF-8; raise `SaslError` for what the mechanism's message can't hold."""

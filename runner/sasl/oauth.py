@@ -20,6 +20,7 @@ class _Bearer(ClientFirst):
     """One message with a token, then perhaps the JSON of a refusal."""
 
     wants = ("username", "token")
+    is_readable = True
     _acknowledgement: ClassVar[bytes]
 
     def __init__(self, credentials: Credentials, nonce: str = "") -> None:

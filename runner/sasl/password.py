@@ -20,6 +20,7 @@ class Plain(ClientFirst):
 
     name = "PLAIN"
     wants = ("username", "password")
+    is_readable = True
 
     def __init__(self, credentials: Credentials, nonce: str = "") -> None:
         super().__init__(credentials, nonce)
@@ -41,6 +42,7 @@ class External(ClientFirst):
 
     name = "EXTERNAL"
     wants = ()
+    proves_by_certificate = True
 
     def __init__(self, credentials: Credentials, nonce: str = "") -> None:
         super().__init__(credentials, nonce)
@@ -60,6 +62,7 @@ class Login(ServerFirst):
 
     name = "LOGIN"
     wants = ("username", "password")
+    is_readable = True
 
     def __init__(self, credentials: Credentials, nonce: str = "") -> None:
         super().__init__(credentials, nonce)

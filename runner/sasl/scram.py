@@ -4,8 +4,11 @@ Client first, server first, client final, server final. The server's last messag
 (SMTP, POP3, IMAP: answered with an empty response) or as data with success (ManageSieve); either way
 success counts only with a verified signature.
 
-A mechanism with channel binding is one more subclass, which says its flag and data in `_flag` and
-`_binding_data`.
+The -PLUS variants bind the exchange to the TLS connection. The plain ones say in their flag (RFC 5802, section 6)
+`y` where there is something to bind to and the server has shown that it offers no -PLUS: one that does offer it then
+refuses, because somebody on the way has hidden it. Otherwise they say `n`: whoever asks for the plain variant where
+-PLUS is offered, or before anything was offered, acts as a client without channel binding, and a server must let
+that pass unless it demands the binding.
 """
 
 from __future__ import annotations
@@ -14,11 +17,14 @@ import base64
 import hashlib
 import hmac
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from runner.sasl import gs2
 from runner.sasl.mechanism import ClientFirst, Credentials
 from runner.sasl.saslprep import prepare
+
+if TYPE_CHECKING:
+    from runner.sasl.channel_binding import ChannelBinding
 
 # One pass over this many takes 2 to 5 s of CPU, which a hostile server may cost us once. There is no lower
 # limit but 1: a tester must be able to talk to a server whose count is too low.
@@ -37,7 +43,6 @@ class Scram(ClientFirst):
 
     wants = ("username", "password")
     hash_name: ClassVar[str]
-    _flag: ClassVar[bytes] = gs2.NO_BINDING
     _too_early = "the server reported success without proving that it knows the password"
 
     def __init__(self, credentials: Credentials, nonce: str = "") -> None:
@@ -46,10 +51,15 @@ class Scram(ClientFirst):
             raise self._error("a nonce is needed: printable ASCII without a comma")
         self._nonce = nonce
         self._password = self._prepare(credentials.password, "password")
-        self._header = gs2.header(self._encode(credentials.authzid, "authzid", "\0"), self._flag)
+        self._binding = credentials.channel_binding
+        flag = self._flag(self._binding, offered=credentials.offers_binding)
+        self._header = gs2.header(self._encode(credentials.authzid, "authzid", "\0"), flag)
         username = self._prepare(credentials.username, "username", allow_unassigned=True)
         self._first_bare = b"n=" + gs2.escape_saslname(username) + b",r=" + nonce.encode()
         self._signature = b""
+
+    def _flag(self, binding: ChannelBinding | None, *, offered: bool) -> bytes:
+        return gs2.NO_BINDING if binding is None or offered else gs2.NOT_OFFERED
 
     def _binding_data(self) -> bytes:
         return b""
@@ -176,6 +186,35 @@ class ScramSha256(Scram):
     """SCRAM-SHA-256 (RFC 7677)."""
 
     name = "SCRAM-SHA-256"
+    hash_name = "sha256"
+
+
+class _Plus(Scram):
+    """The exchange with channel binding."""
+
+    binds = True
+
+    def _flag(self, binding: ChannelBinding | None, *, offered: bool) -> bytes:  # noqa: ARG002 - asked for by name
+        if binding is None:
+            raise self._error("a channel binding wants TLS, and the connection is not encrypted")
+        return gs2.WITH_BINDING + binding.kind.encode()
+
+    def _binding_data(self) -> bytes:
+        assert self._binding is not None
+        return self._binding.data
+
+
+class ScramSha1Plus(_Plus):
+    """SCRAM-SHA-1-PLUS (RFC 5802)."""
+
+    name = "SCRAM-SHA-1-PLUS"
+    hash_name = "sha1"
+
+
+class ScramSha256Plus(_Plus):
+    """SCRAM-SHA-256-PLUS (RFC 7677)."""
+
+    name = "SCRAM-SHA-256-PLUS"
     hash_name = "sha256"
 
 

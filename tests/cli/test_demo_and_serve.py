@@ -6,36 +6,70 @@ import os
 import re
 import signal
 import sys
+from collections import defaultdict
 
 import pytest
-from commands import ended, start, write
+from commands import ended, scenario, start, write
 
+from runner.cli import selection
 from runner.cli.demo import roles
 from runner.cli.serve import _quoted
 from runner.demo import DemoSettings
-from runner.errors import EXIT_PASSED, EXIT_TERMINATED, EXIT_TOOL, EXIT_USAGE
+from runner.errors import EXIT_INTERRUPTED, EXIT_PASSED, EXIT_TERMINATED, EXIT_TOOL, EXIT_USAGE
+from runner.resources import bundled
 
 
 class TestDemo:
     """The bundled scenarios against the embedded server."""
 
     def test_passes(self, mailproof, runs):
-        """All that fits passes, and one line says whose server this was."""
+        """Every scenario of the pack passes, and one line says whose server this was."""
         ended = mailproof("demo")
         assert (EXIT_PASSED, "") == (ended.code, ended.err)
-        assert [] == [case.scenario for case in runs[-1].cases if case.outcome.is_failure]
+        assert {"passed"} == {case.outcome.value for case in runs[-1].cases}
+        files = {path.name for path in bundled("scenarios").rglob("*.yaml")}
+        assert files == {case.place.file.rpartition("/")[2] for case in runs[-1].cases}
         assert "this was the embedded server, not one of yours" in ended.out.splitlines()
-        skipped = [case.reason for case in runs[-1].cases if case.outcome.value == "skipped"]
-        assert [True, True] == [any(word in reason for reason in skipped) for word in ("lmtp", "tls-only-auth")]
-        assert 2 == len(skipped)
+
+    def test_doors(self, mailproof, runs):
+        """A scenario is run at each door that it is for, which the table names; at the others it is not told of."""
+        mailproof("demo")
+        doors = defaultdict(list)
+        for case in runs[-1].cases:
+            doors[case.scenario].append(case.target)
+        assert ["demo-lmtp"] == doors["LMTP answers per recipient"]
+        assert ["demo-tls"] == doors["No AUTH before TLS"]
+        assert ["demo"] == doors["Postmaster is accepted"]
+        assert ["demo"] == doors["AUTH LOGIN opens the relay"]
+        assert ["demo", "demo-tls"] == doors["Submission over TLS"]
+
+    def test_fits_a_terminal(self, mailproof, monkeypatch):
+        """In 80 columns nothing of the table is cut."""
+        monkeypatch.setenv("COLUMNS", "80")
+        lines = mailproof("demo").out.splitlines()
+        assert [] == [line for line in lines if len(line) > 80 or "…" in line]
+
+    def test_what_fits_no_door_is_seen(self, mailproof, runs, folder, monkeypatch):
+        """A scenario that is for none of the doors stays in the table, with the reason."""
+        write(
+            folder,
+            {
+                "scenarios/odd.yaml": scenario("odd", requires="{target_tag: bastion}"),
+                "scenarios/any.yaml": scenario("any"),
+            },
+        )
+        monkeypatch.setattr(selection, "bundled", lambda _: folder / "scenarios")
+        assert EXIT_PASSED == mailproof("demo").code
+        reason = "the target has no tag 'bastion'"
+        assert [("any", ""), ("any", ""), ("odd", reason), ("odd", reason)] == [
+            (case.scenario, case.reason) for case in runs[-1].cases
+        ]
 
     def test_quiet(self, mailproof):
         """The summary alone still says it."""
         ended = mailproof("demo", "-q")
         assert ended.out.splitlines()[1:] == ["this was the embedded server, not one of yours"]
-        assert re.match(
-            r"\d+ passed, 0 failed, 2 skipped in \d+\.\d\d s, target demo \(smtp://127\.0\.0\.1:\d+\)", ended.out
-        )
+        assert re.match(r"\d+ passed, 0 failed in \d+\.\d\d s\n", ended.out)
 
     def test_without_the_extra(self, mailproof, monkeypatch):
         """Where the extra is not installed its name is told."""
@@ -52,6 +86,8 @@ class TestDemo:
             ({"tls": "implicit"}, ("mx", "submission")),
             ({"tls": "none"}, ("mx",)),
             ({"auth_requires_tls": True}, ("mx", "submission", "starttls", "tls-only-auth")),
+            ({"protocol": "lmtp"}, ("starttls",)),
+            ({"protocol": "lmtp", "tls": "none"}, ()),
         ],
         ids=str,
     )
@@ -63,12 +99,14 @@ class TestDemo:
 class Serving:
     """`mailproof serve` as a process; a context manager that gives the project file that it prints."""
 
-    def __init__(self, folder, *words, env=None):
+    def __init__(self, folder, *words, env=None, by=signal.SIGTERM):
         self.process = start("serve", *words, cwd=folder, env=env)
+        self.last = "external:" if "lmtp" in words else "secrets:"
+        self.by = by
 
     def __enter__(self):
         lines = []
-        while "secrets:" not in "".join(lines[-1:]):
+        while self.last not in "".join(lines[-1:]):
             line = self.process.stdout.readline()
             assert line, self.process.stderr.read()
             lines.append(line)
@@ -76,7 +114,7 @@ class Serving:
         return self
 
     def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(self.by)
         self.result = ended(self.process)
 
 
@@ -91,6 +129,9 @@ class TestServe:
             ["--domain", "example.org"],
             ["--auth-requires-tls"],
             ["--user", "al o'hara=env:P", "--user", "bob=env:P"],
+            ["--protocol", "lmtp"],
+            ["--protocol", "lmtp", "--tls", "none"],
+            ["--host", "0.0.0.0"],
         ],
         ids=" ".join,
     )
@@ -100,16 +141,27 @@ class TestServe:
         with Serving(folder, *words, env={"P": "s3cret-p4ss", "TMPDIR": str(folder / "temporary")}) as serving:
             write(folder, {"mailproof.yaml": serving.printed})
             told = re.search(r"^# its password: export MAILPROOF_PASSWORD='(\S+)'$", serving.printed, re.MULTILINE)
-            assert ("--user" not in words) == bool(told)
+            assert ("--user" not in words and "lmtp" not in words) == bool(told)
             monkeypatch.setenv(*("MAILPROOF_PASSWORD", told[1]) if told else ("P", "s3cret-p4ss"))
             assert EXIT_PASSED == mailproof("validate", "pack:").code
-            # By hand they say AUTH in the clear, which this one doesn't take.
-            choice = ["-k", "mail is accepted", "-k", "submission"] if "--auth-requires-tls" in words else []
-            ended = mailproof("run", "pack:", *choice)
+            ended = mailproof("run", "pack:")
         assert EXIT_PASSED == ended.code, ended.out
         assert (EXIT_TERMINATED, "", "") == (serving.result.code, serving.result.out, serving.result.err)
         assert [] == os.listdir(folder / "temporary")
         assert "s3cret-p4ss" not in serving.printed
+
+    @pytest.mark.parametrize(
+        ("by", "code"),
+        [(signal.SIGINT, EXIT_INTERRUPTED), (signal.SIGTERM, EXIT_TERMINATED), (signal.SIGHUP, EXIT_TERMINATED)],
+        ids=["SIGINT", "SIGTERM", "SIGHUP"],
+    )
+    def test_ends_by_signal(self, folder, by, code):
+        """Ctrl-C, a kill and a terminal that is closed end it alike: quietly, with its temporary folder."""
+        (folder / "temporary").mkdir()
+        with Serving(folder, env={"TMPDIR": str(folder / "temporary")}, by=by) as serving:
+            assert 1 == len(os.listdir(folder / "temporary"))
+        assert (code, "", "") == (serving.result.code, serving.result.out, serving.result.err)
+        assert [] == os.listdir(folder / "temporary")
 
     @pytest.mark.parametrize(
         ("words", "code", "message"),
@@ -120,16 +172,44 @@ class TestServe:
             (["--user", "bob=env:NOT_SET"], EXIT_USAGE, "--user bob: the environment variable 'NOT_SET' is not set"),
             (["--size-limit", "-1"], EXIT_USAGE, "'-1' is no number from 1"),
             (["--port", "00000000099999"], EXIT_USAGE, "is no port: 0 to 65535"),
-            (["--host", "192.0.2.1"], EXIT_TOOL, "can't listen on 192.0.2.1 port 0"),
+            (["--size-limit", "abc"], EXIT_USAGE, "argument --size-limit: 'abc' is no number from 1"),
+            (["--host", "192.0.2.1"], EXIT_TOOL, "mailproof: --host 192.0.2.1: this machine has no such address\n"),
+            (["--host", "a..b"], EXIT_TOOL, "mailproof: --host a..b: that is no name and no address\n"),
+            (
+                ["--certificate", "no.pem", "--key", "no.pem"],
+                EXIT_TOOL,
+                "can't use the certificate: cannot read 'no.pem': no such file",
+            ),
+            (
+                ["--certificate", "bad.pem", "--key", "bad.pem"],
+                EXIT_TOOL,
+                "can't use the certificate: 'bad.pem' holds no certificate in PEM form",
+            ),
+            (["--certificate", "x", "--key", "x", "--tls", "none"], EXIT_USAGE, "does nothing with --tls none"),
+            (["--protocol", "pop3"], EXIT_USAGE, "argument --protocol: invalid choice: 'pop3'"),
+            (["--protocol", "lmtp", "--tls", "implicit"], EXIT_USAGE, "with --protocol lmtp TLS begins by STARTTLS"),
+            (["--protocol", "lmtp", "--user", "bob=env:P"], EXIT_USAGE, "--user does nothing with --protocol lmtp"),
+            (
+                ["--protocol", "lmtp", "--auth-requires-tls"],
+                EXIT_USAGE,
+                "--auth-requires-tls does nothing with --protocol lmtp",
+            ),
         ],
         ids=lambda value: " ".join(value) if isinstance(value, list) else None,
     )
-    def test_wrong_usage(self, mailproof, words, code, message):
+    def test_wrong_usage(self, mailproof, folder, words, code, message):
         """What can't be served is told in a line, without a password."""
+        write(folder, {"bad.pem": "no certificate"})
         ended = mailproof("serve", *words)
         assert (code, "") == (ended.code, ended.out)
         assert message in ended.err
         assert "hunter2" not in ended.err
+
+    def test_port_is_taken(self, mailproof, server):
+        """A port on which another program listens is told as that."""
+        ended = mailproof("serve", "--port", server.port)
+        assert (EXIT_TOOL, "") == (ended.code, ended.out)
+        assert f"mailproof: --port {server.port}: another program listens there\n" == ended.err
 
     @pytest.mark.parametrize(
         ("text", "expected"),

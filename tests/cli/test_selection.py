@@ -91,7 +91,12 @@ class TestPaths:
     def test_pack(self, mailproof, runs, server):
         """`pack:` stands for the bundled scenarios, named so in messages."""
         mailproof("run", "pack:", "-k", "lmtp", "--target", url(server))
-        assert ["pack:lmtp-delivery.yaml"] == places(runs)
+        assert ["pack:lmtp/lmtp-delivery.yaml"] == places(runs)
+
+    def test_folder_of_pack(self, mailproof, runs, server):
+        """`pack:mx` stands for one folder of them."""
+        mailproof("run", "pack:mx", "-k", "starttls", "--target", url(server))
+        assert ["pack:mx/starttls.yaml"] == places(runs)
 
     @pytest.mark.parametrize(
         ("words", "message"),
@@ -208,6 +213,10 @@ class TestTargets:
             (["--target", "secnod"], "unknown target 'secnod'; did you mean 'second'?"),
             (["--target", "x"], "unknown target 'x'; the targets are: first, second"),
             (["--target", "first", "--ca", "x.pem"], "--ca is for targets given as a URL; for others write 'tls: {ca:"),
+            (
+                ["--target", "first", "--target-tag", "mx", "--target-tag", "lan"],
+                "--target-tag is for targets given as a URL; for others write 'tags: [mx, lan]' into mailproof.yaml",
+            ),
             (["--no-verify"], "--no-verify is for targets given as a URL; for others write 'tls: {verify: false}'"),
             (["--target", "smtp://127.0.0.1", "--ca", "x.pem"], "--ca: there is no file 'x.pem'"),
         ],
@@ -219,6 +228,22 @@ class TestTargets:
         assert EXIT_USAGE == ended.code
         assert message in ended.err
         assert 0 == server.connections
+
+    @pytest.mark.parametrize(
+        ("words", "reason"),
+        [
+            ([], "the target has no tag 'mx'"),
+            (["--target-tag", "mx"], "the target has no tag 'lan'"),
+            (["--target-tag", "lan", "--target-tag", "mx"], ""),
+        ],
+        ids=["none", "one", "both"],
+    )
+    def test_tags_of_a_url(self, mailproof, runs, folder, server, words, reason):
+        """--target-tag says what a target given as a URL is."""
+        write(folder, {"a.yaml": scenario("a", requires="{target_tag: [mx, lan]}")})
+        mailproof("run", "a.yaml", "--target", url(server), *words)
+        assert [reason] == [case.reason for case in runs[-1].cases]
+        assert (not reason) == (runs[-1].cases[0].outcome.value == "passed")
 
     def test_none(self, mailproof):
         """Without any target the advice is to name one."""

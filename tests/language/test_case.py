@@ -1,6 +1,7 @@
 """A scenario with a target and values: scopes, secrets, what is fixed, what is told before anything connects."""
 
 import pickle
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -250,12 +251,12 @@ def test_a_case_goes_through_pickle(tmp_path):
     ("requires", "expected"),
     [
         ("{target_tag: mx}", None),
-        ("{target_tag: [mx, lan]}", "requires the tag 'lan'"),
+        ("{target_tag: [mx, lan]}", "the target has no tag 'lan'"),
         ("{var: x}", None),
         ("{var: [x, external]}", "requires the variable 'external'"),
         ("{var: empty}", "requires the variable 'empty'"),
         ("{capability: STARTTLS}", None),
-        ("{target_tag: lan, var: wrong}", "requires the tag 'lan'"),
+        ("{target_tag: lan, var: wrong}", "the target has no tag 'lan'"),
     ],
 )
 def test_what_a_scenario_requires_is_judged_before_names_are_demanded(tmp_path, requires, expected):
@@ -276,6 +277,119 @@ def test_a_required_value_that_cannot_be_had_is_no_skip(tmp_path):
     assert ["mailproof.yaml:6:15: the secret 's' can't be had: the environment variable 'S' is not set"] == [
         one.split("\n")[0] for one in found
     ]
+
+
+# Sessions.
+
+TARGETS = """targets:
+  mx:
+    url: smtp://mx.example
+    vars: {who: main}
+    secrets: {pin: {env: MAIN}}
+  far:
+    url: smtp://far.example:26
+    vars: {who: far, only: x}
+    secrets: {pin: {env: FAR}, own: {env: OWN}}
+  box: lmtp://box.example
+"""
+SAY_PROTOCOL = "say what the session speaks: sessions: {other: {target: …, protocol: lmtp}}"
+OF_MX = "  - send: NOOP ${who} ${target.host}\n"
+OF_FAR = "  - {session: other, send: 'NOOP ${who} ${only} ${target.host}'}\n"
+
+
+def with_sessions(tmp_path, sessions, steps=OF_MX + OF_FAR, given_values=None, head=""):
+    """Expand a scenario with sessions at the targets above."""
+    scenario = compiled(f"name: n\n{head}sessions: {sessions}\nsteps:\n{steps}")
+    given_values = given_values or Given(secret=lambda reference: f"{reference.value}-secret")
+    return expanded(scenario, project_of(tmp_path, TARGETS), given_values, "mx")
+
+
+def first_lines(found):
+    return [one.split("\n")[0] for one in found]
+
+
+def test_each_session_has_the_values_of_its_target(tmp_path):
+    """What is written once may stand for two things; what only one needs only one must have."""
+    case = with_sessions(tmp_path, "{other: far}", head="vars: {both: '${who}!'}\n")
+    assert isinstance(case, Case)
+    found = {
+        name: (party.target.name, party.protocol, party.values["who"].text, party.values["target.host"].text)
+        for name, party in case.sessions.items()
+    }
+    expected = {"main": ("mx", "smtp", "main", "mx.example"), "other": ("far", "smtp", "far", "far.example")}
+    assert expected == found
+    assert "only" not in case.values
+    assert ("mx", "main!") == (case.target.name, value(case, "both"))
+
+
+def test_a_session_without_a_target_is_at_that_of_the_scenario(tmp_path):
+    """A second connection to the server under test, or ten."""
+    case = with_sessions(tmp_path, "{other: {}, c: {count: 10}}", OF_MX)
+    assert isinstance(case, Case)
+    assert [("mx", 0), ("mx", 0), ("mx", 10)] == [(one.target.name, one.count) for one in case.sessions.values()]
+
+
+def test_the_command_line_comes_before_the_file(tmp_path):
+    """`--session other=URL`."""
+    given_values = Given(sessions={"other": parse_target("smtp://near.example")}, variables={"who": "w", "only": "y"})
+    case = with_sessions(tmp_path, "{other: far}", given_values=replace(given_values, secret=lambda _: "s"))
+    assert isinstance(case, Case)
+    assert "near.example" == case.sessions["other"].target.host
+
+
+@pytest.mark.parametrize(
+    ("sessions", "expected"),
+    [
+        ("{other: fra}", "x.yaml:2:19: unknown target 'fra' = did you mean 'far'?"),
+        ("{other: {target: nowhere}}", "x.yaml:2:28: unknown target 'nowhere' = the targets are: box, far, mx"),
+        ("{other: box}", f"x.yaml:2:19: the session 'other' speaks smtp, and its target 'box' lmtp = {SAY_PROTOCOL}"),
+    ],
+)
+def test_a_session_that_cannot_be_is_told(tmp_path, sessions, expected):
+    """At its place, with everything else that is wrong."""
+    steps = OF_MX + "  - {session: other, send: NOOP}\n  - send: NOOP ${nobody}\n"
+    found = with_sessions(tmp_path, sessions, steps)
+    assert isinstance(found, list)
+    told_of = [one.split("\n")[0] + " = " + one.split(" = ")[-1] for one in found]
+    assert [expected, True] == [told_of[0], "unknown placeholder '${nobody}'" in told_of[1]]
+
+
+def test_a_name_that_a_session_lacks_is_told(tmp_path):
+    """Though another session has it."""
+    found = with_sessions(tmp_path, "{other: far}", "  - send: NOOP ${only}\n")
+    assert ["x.yaml:4:16: unknown placeholder '${only}'"] == first_lines(found)
+
+
+def test_secrets_of_all_sessions_are_masked(tmp_path):
+    """One name with two values tells whose the second is; a secret of one session is one in all."""
+    case = with_sessions(
+        tmp_path,
+        "{other: far}",
+        "  - send: NOOP ${pin}\n  - {session: other, send: 'NOOP ${pin} ${own}'}\n  - send: NOOP ${own}\n",
+        Given(secret=lambda reference: f"{reference.value}-secret", variables={"own": "from-the-line"}),
+        head="secrets: [pin, own]\n",
+    )
+    assert isinstance(case, Case)
+    expected = {"pin": "MAIN-secret", "own": "from-the-line", "pin of other": "FAR-secret"}
+    assert expected == dict(case.secrets)
+    assert ("own",) == case.values["own"].secrets
+
+
+def test_a_secret_may_come_from_the_target_of_any_session(tmp_path):
+    """`secrets` demands that it is given, not by which."""
+    steps = "  - {session: other, send: 'NOOP ${own}'}\n"
+    assert isinstance(with_sessions(tmp_path, "{other: far}", steps, head="secrets: [own]\n"), Case)
+    found = with_sessions(tmp_path, "{other: mx}", steps, head="secrets: [own]\n")
+    assert ["x.yaml:2:11: the secret 'own' is not given"] == first_lines(found)
+
+
+def test_a_case_with_sessions_travels(tmp_path):
+    """It may be played in another process."""
+    case = with_sessions(tmp_path, "{other: far, c: {count: 2}}")
+    again = pickle.loads(pickle.dumps(case))
+    known = [(name, party.values, party.count) for name, party in case.sessions.items()]
+    assert known == [(name, party.values, party.count) for name, party in again.sessions.items()]
+    assert case.scenario.sessions == again.scenario.sessions
 
 
 # What is told before anything connects.

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from runner.errors import InputError, Problem
 from runner.language.project import Project, SecretRef, Target, find_project, load_project, parse_target
 from runner.protocol.base import Limits
-from runner.wire import TlsWish
+from runner.proxy import SocketAddress
+from runner.wire import ProxyHeader, TlsWish
 
 FULL = """\
 targets:
@@ -225,7 +226,7 @@ colour: blue
         (3, "'0' is no port"),
         (3, "there is no file 'nowhere.pem'"),
         (3, "'here' is no IP address"),
-        (4, "'url' is missing"),
+        (4, "a target without 'url', 'mx' or 'command'"),
         (4, "unknown key 'ulr'"),
         (5, "'soon' is no duration: 500ms, 2s, 1m30s, 1h"),
         (5, "'5' is no limit: from 512 bytes to 1GiB"),
@@ -284,3 +285,100 @@ def test_a_reference_to_a_secret_shows_no_secret():
     """Only where it comes from."""
     assert repr(SecretRef("env", "PASSWORD")) == "SecretRef(kind='env', value='PASSWORD', span=None)"
     assert isinstance(parse_target("smtp://mx"), Target)
+
+
+REACHING = """\
+targets:
+  near: {url: smtp://mx, family: ipv6, proxy_protocol: v1}
+  named: {url: smtp://mx, proxy_protocol: {version: v2, source: 192.0.2.7:1234, destination: '[2001:db8::1]:25'}}
+  far: {url: smtp://mx, proxy_protocol: {version: v2, source: '2001:db8::7'}}
+  domain: {mx: example.com}
+  ports: {mx: 'smtps://example.com:2525', tags: [mx]}
+  pipe: {command: [sendmail, -bs]}
+  script: {command: [./serve, x], protocol: lmtp, proxy_protocol: v2}
+"""
+
+
+def test_how_servers_are_reached(tmp_path):
+    """Families, PROXY headers, domains and commands."""
+    text = REACHING.replace("source: 192.0.2.7:1234", "source: '[2001:db8::7]:1234'")
+    project, problems = read(tmp_path, text)
+    assert problems == []
+    assert project is not None
+    targets = project.targets
+    assert (targets["near"].family, targets["near"].proxy) == ("ipv6", ProxyHeader(1))
+    source, destination = SocketAddress("2001:db8::7", 1234), SocketAddress("2001:db8::1", 25)
+    assert targets["named"].proxy == ProxyHeader(2, source, destination)
+    assert targets["far"].proxy == ProxyHeader(2, SocketAddress("2001:db8::7"))
+    domain, ports = targets["domain"], targets["ports"]
+    assert (domain.is_domain, domain.host, domain.port, domain.url) == (True, "example.com", 25, "mx: example.com")
+    assert (ports.is_domain, ports.host, ports.port, ports.implicit_tls) == (True, "example.com", 2525, True)
+    pipe, script = targets["pipe"], targets["script"]
+    assert (pipe.command, pipe.protocol, pipe.host, pipe.url) == (
+        ("sendmail", "-bs"),
+        "smtp",
+        "localhost",
+        "command: sendmail",
+    )
+    assert (script.command, script.protocol) == ((str(tmp_path / "serve"), "x"), "lmtp")
+
+
+@pytest.mark.parametrize(
+    ("target", "message", "advice"),
+    [
+        ("{url: 'smtp://mx', mx: example.com}", "'mx' beside 'url'", "a target is in one place: leave one of them out"),
+        ("{mx: a..b}", "'a..b' is no host name", ""),
+        ("{mx: 192.0.2.1}", "'192.0.2.1' is an address, no domain", "name it by 'url'"),
+        ("{mx: 'lmtp+unix:///run/lmtp'}", "a UNIX socket has no mail exchangers", "name a domain"),
+        ("{mx: }", "nothing where a text is due", "for example example.com, smtp://example.com:2525"),
+        ("{command: []}", "an empty list", "for example [sendmail, -bs]"),
+        ("{command: sendmail -bs}", "a text where a list is due", "for example [sendmail, -bs]"),
+        ("{url: 'smtp://mx', protocol: smtp}", "'protocol' is for a command", "a URL says it by its scheme"),
+        ("{command: [x], protocol: pop3}", "'protocol' can't be 'pop3'", "allowed here: smtp, lmtp"),
+        ("{command: [x], family: ipv4}", "'family' has no meaning for a command", "leave it out"),
+        (
+            "{url: 'lmtp+unix:///run/lmtp', source_address: 192.0.2.7}",
+            "'source_address' has no meaning for a UNIX socket",
+            "leave it out",
+        ),
+        ("{url: 'smtp://mx', family: inet6}", "'family' can't be 'inet6'", "allowed here: ipv4, ipv6"),
+        ("{url: 'smtp://mx', proxy_protocol: v3}", "'proxy_protocol' can't be 'v3'", "allowed here: v1, v2"),
+        ("{url: 'smtp://mx', proxy_protocol: none}", "'proxy_protocol' can't be 'none'", "allowed here: v1, v2"),
+        ("{url: 'smtp://mx', proxy_protocol: {source: 192.0.2.7}}", "'version' is missing", ""),
+        (
+            "{url: 'smtp://mx', proxy_protocol: {version: v1, source: mx1}}",
+            "'mx1' is no IP address with a port: 192.0.2.7:1234 or [2001:db8::7]:1234",
+            "",
+        ),
+        (
+            "{url: 'smtp://mx', proxy_protocol: {version: v1, source: 192.0.2.7, destination: '::1'}}",
+            "the client 192.0.2.7 is of IPv4, the destination ::1 of IPv6: name a 'destination' of IPv4",
+            "",
+        ),
+    ],
+)
+def test_reaching_told_wrongly(tmp_path, target, message, advice):
+    """The likeliest slip of each key, with what would be right."""
+    project, problems = read(tmp_path, f"targets: {{x: {target}}}\n")
+    assert project is None
+    assert [(message, advice)] == [(problem.message, problem.advice) for problem in problems]
+
+
+def test_a_keyrings_entry(tmp_path):
+    """A service and a user name; in one text the last slash parts them."""
+    text = "secrets: {a: {keyring: 'https://mail.example.com/alice'}, b: {keyring: {service: x/y, username: a/b}}}\n"
+    project, problems = read(tmp_path, text)
+    assert problems == []
+    assert project is not None
+    assert {name: (ref.kind, ref.value) for name, ref in project.secrets.items()} == {
+        "a": ("keyring", ("https://mail.example.com", "alice")),
+        "b": ("keyring", ("x/y", "a/b")),
+    }
+
+
+@pytest.mark.parametrize("entry", ["hunter2", "/hunter2", "hunter2/"])
+def test_a_keyrings_entry_that_is_none(tmp_path, entry):
+    """It may be the secret itself, so that nothing of the line is shown."""
+    _, problems = read(tmp_path, f"secrets: {{a: {{keyring: {entry}}}}}\n")
+    assert ["this is no SERVICE/USERNAME"] == [problem.message for problem in problems]
+    assert "hunter2" not in problems[0].render()

@@ -16,7 +16,7 @@ from runner.language import schema
 from runner.language.loader import Mapping, Node, Scalar, Sequence, load, plain
 from runner.language.schema import check_project, check_scenario
 from runner.language.schema_check import SchemaCompiler
-from runner.language.vocabulary import CLIENT_VERBS, STEP_LISTS, VERBS
+from runner.language.vocabulary import CLIENT_VERBS, EXPECTING, STEP_LISTS, VERBS
 from runner.resources import bundled
 
 SOURCE = SourceFile("x.yaml", "")
@@ -52,6 +52,13 @@ GOOD_SCENARIO = {
         },
         {"send": "", "expect": "silence", "for": "2s", "capabilities": ["STARTTLS"]},
         {"data": "Subject: x\n\nhello\n", "expect": "250"},
+        {"data": {"file": "x.eml", "fill": "true"}, "dot_stuffing": "no", "end": "\\n.\\n", "rate": "1KB/s"},
+        {"data": {"size": "10MB"}, "end": ""},
+        {"bdat": {"sample": "eicar"}, "last": "yes", "expect": "250"},
+        {"bytes": "a\\r\\n", "pause": "10ms", "replies": "1", "expect": "250"},
+        {"bytes": {"hex": "0d0a"}},
+        {"bytes": {"base64": "DQo="}},
+        {"bytes": {"file": "x.bin"}},
         {"auth": "PLAIN", "expect": "235"},
         {"auth": {"mechanism": "LOGIN", "username": "", "password": "p", "authzid": "a", "initial": "false"}},
         {"starttls": None, "when": {"capability": "STARTTLS", "tls": "false", "not": {"reply": "4xx"}}},
@@ -160,9 +167,23 @@ def test_every_example_fits(document):
 
 def test_the_schema_and_the_code_know_the_same_verbs():
     """Each verb has its definition, and the step for editors tells all of them apart."""
-    chain = SCENARIO["definitions"]["step"]["allOf"]
-    assert list(VERBS) == [part["if"]["required"][0] for part in chain[:-1]]
+    chain = [part["if"] for part in SCENARIO["definitions"]["step"]["allOf"]]
+    others = EXPECTING[1:]
+    assert [*VERBS, *others] == [part["required"][0] for part in chain[:-1]]
     assert tuple(verb for verb in VERBS if verb in SCENARIO["definitions"][verb]["required"]) == VERBS
+    excluded = [[one["required"][0] for one in part["not"]["anyOf"]] for part in chain if "not" in part]
+    assert [list(VERBS), list(VERBS), [*VERBS, *others]] == excluded
+
+
+def test_what_is_sent_may_be_followed_by_what_is_due():
+    """Beside each verb that sends stand all the keys that say what is to be read."""
+    definitions = SCENARIO["definitions"]
+    assert [] == [
+        (verb, key)
+        for verb in ("send", "data", "bdat", "bytes")
+        for key in EXPECTING
+        if key not in definitions[verb]["properties"]
+    ]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def talk_of(dialogue: str, head: str = "") -> list[Step]:
 def shown(step: Step) -> tuple[str, str, str]:
     expect = str(step.expect) if isinstance(step, Exchange) and step.expect is not None else ""
     if isinstance(step, Data):
-        return "data", str(step.message), expect
+        return "data", str(step.body.head), expect
     if isinstance(step, Send):
         return "send", str(step.line), expect
     return "expect", "", expect

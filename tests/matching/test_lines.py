@@ -107,3 +107,20 @@ def test_a_block_is_filled():
 def test_the_nearest_line(pattern, texts, hint):
     """Of several lines the one that begins most like the pattern says why it misses."""
     assert nearest_line(compile_pattern((pattern,)), texts) == hint
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.text(max_size=8)), min_size=1, max_size=5), st.lists(st.text(max_size=8), max_size=6)
+)
+def test_any_block_judges_any_lines(written, texts):
+    """Nothing raises, and of a block that does not fit something can be told."""
+    made = Block(tuple(BlockLine("", None if one is None else compile_glob((one,))) for one in written))
+    assert made.fits(texts) or made.miss(texts)
+
+
+@given(st.text(st.sampled_from("*?\\/${}.\r\n\0ab"), max_size=8), st.lists(st.text("ab*", max_size=3), max_size=3))
+def test_a_value_in_a_block_is_itself(value, others):
+    """A value in a line of a block neither becomes a wildcard nor several lines."""
+    made = Block((BlockLine("", compile_glob((Slot("${x}"),))), BlockLine("", None))).fill(lambda _: value)
+    assert made.fits([value, *others])
+    assert not made.fits([f"{value}!", *others])

@@ -26,21 +26,24 @@ def compile_case(
     secrets=None,
     client_name="client.example",
     plaintext_secrets=False,
+    sessions=None,
     limits=None,
     is_lenient=False,
+    target=None,
 ):
     """Return the case of a scenario with these steps (YAML), and `top` as further top-level keys."""
     problems = []
     source = SourceFile("test.yaml", f"name: test\n{top}\nsteps:\n{steps}\n")
     scenario = compile_scenario(source, lambda path: path, problems)
     assert scenario is not None, "\n".join(problem.render() for problem in problems)
-    target = replace(parse_target(url), plaintext_secrets=plaintext_secrets)
+    target = target or replace(parse_target(url), plaintext_secrets=plaintext_secrets)
     secrets = secrets or {}
     given = Given(
         variables=variables or {},
         secrets={name: SecretRef("env", name) for name in secrets},
         client_name=client_name,
         secret=lambda reference: secrets[reference.value],
+        sessions={name: parse_target(one) for name, one in (sessions or {}).items()},
     )
     case = expand(scenario, target, None, given, seed=Seed("t0123456789", NOW), problems=problems)
     assert isinstance(case, Case), "\n".join(problem.render() for problem in problems) or case

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-from memory import EOF, RESET, STALL
-from playing import shown
+from dataclasses import replace
 
+import pytest
+from memory import EOF, PEER, RESET, STALL
+from playing import compile_case, everything, shown
+
+from runner.language.project import parse_target
+from runner.player import Player
+from runner.proxy import SocketAddress
 from runner.results import Outcome
-from runner.wire import Close, Fault, FaultKind, Open
+from runner.wire import Close, Fault, FaultKind, Open, ProxyHeader, Work
 
 HELLO = b"220 mx.example ESMTP\r\n"
 OK = b"250 ok\r\n"
@@ -166,3 +171,78 @@ def test_client_address_before_the_connection(run):
     """`client.address` used before there is a connection is an error of the step."""
     result = run("  - {connect: {source_address: '${client.address}'}, expect: 220}", HELLO).result
     assert ["error: '${client.address}' is known only once connected"] == shown(result)
+
+
+V2 = "{proxy_protocol: {version: v2, source: '${there}', destination: 192.0.2.1:25}}"
+
+
+def endpoint(run, connect, **given):
+    played = run(f"  - {{connect: {connect}, expect: 220}}", HELLO, **given)
+    assert Outcome.PASSED is played.result.outcome
+    return played.actions[0].endpoint
+
+
+def test_family_and_proxy_header(run):
+    """They go to the driver, placeholders filled."""
+    found = endpoint(run, V2, variables={"there": "192.0.2.7:1234"})
+    assert ProxyHeader(2, SocketAddress("192.0.2.7", 1234), SocketAddress("192.0.2.1", 25)) == found.proxy
+    assert ("ipv6", ProxyHeader(1)) == (
+        (found := endpoint(run, "{family: ipv6, proxy_protocol: v1}")).family,
+        found.proxy,
+    )
+
+
+def test_what_the_target_says_of_reaching(run):
+    """It holds where the step says nothing, also for a connection that opens by itself."""
+    target = replace(parse_target("smtp://mx"), family="ipv4", proxy=ProxyHeader(1), command=("sendmail", "-bs"))
+    for steps in ("  - expect: 220", "  - {connect: , expect: 220}"):
+        found = run(steps, HELLO, target=target).actions[0].endpoint
+        assert ("ipv4", ProxyHeader(1), ("sendmail", "-bs")) == (found.family, found.proxy, found.command)
+
+
+def test_the_step_comes_before_the_target(run):
+    """Another family, another header, or none."""
+    target = replace(parse_target("smtp://mx"), family="ipv4", proxy=ProxyHeader(1))
+    found = run("  - {connect: {family: ipv6, proxy_protocol: none}, expect: 220}", HELLO, target=target)
+    assert ("ipv6", None) == (found.actions[0].endpoint.family, found.actions[0].endpoint.proxy)
+
+
+@pytest.mark.parametrize("there", ["mx.example", "192.0.2.7\r\nHELO x", "::1"])
+def test_a_client_that_is_none(run, there):
+    """A value that is no address, or of another family, is an error of the step; nothing is connected."""
+    played = run(f"  - {{connect: {V2}, expect: 220}}", HELLO, variables={"there": there})
+    if there == "::1":
+        assert Outcome.PASSED is played.result.outcome
+        return
+    assert shown(played.result)[0].startswith("error: proxy_protocol: '")
+    assert not [action for action in played.actions if isinstance(action, Open)]
+
+
+def test_who_is_announced_stands_in_the_transcript(run):
+    """Whose mail it seems to be must be seen in a report."""
+    peer = replace(PEER, announced="PROXY v1: 192.0.2.7:1 to 192.0.2.1:25")
+    assert "PROXY v1: 192.0.2.7:1 to 192.0.2.1:25" in everything(run("  - expect: 220", HELLO, peer=peer).result)
+
+
+def test_what_a_command_says_stands_in_the_transcript():
+    """Hostile text is escaped there, secrets are masked."""
+    player = Player(compile_case("  - {send: '${password}', expect: 220}", secrets={"password": "hunter2x"}))
+    player.start(1.0)
+    player.opened(0, PEER, 1.0)
+    assert () == player.noted(0, "standard error: \x1b[2J hunter2x", 1.0)
+    text = everything(player.stop("interrupted", 2.0)[-1].result)
+    assert "* standard error: \\x1b[2J ⟨password⟩".replace("* ", "*: ") in text
+
+
+def test_mail_exchangers_are_no_session(run):
+    """A target that is several servers is none for one connection."""
+    target = replace(parse_target("smtp://example.com"), name="out", is_domain=True)
+    expected = "error: 'out' are the mail exchangers of example.com, and a session is with one: name its url"
+    assert [expected] == shown(run("  - expect: 220", HELLO, target=target).result)
+
+
+def test_work_beside_the_conversation_has_the_steps_time():
+    """What nobody waits for any more is dropped."""
+    player = Player(compile_case("  - {wait: 1s}"))
+    player.start(1.0)
+    assert () == player.worked(Work(lambda: None), None, 1.5)

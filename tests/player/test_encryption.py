@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from memory import EOF, MemoryDriver
 from playing import compile_case, says, shown
 
 from runner.player import Player
 from runner.results import Outcome
-from runner.wire import Close, Fault, FaultKind, Open, Secure, TlsFacts, Write
+from runner.wire import Close, Fault, FaultKind, Open, Secure, TlsFacts, TlsWish, Write
 
 HELLO = b"220 mx.example ESMTP\r\n"
 GO = b"220 2.0.0 go ahead\r\n"
@@ -35,6 +37,47 @@ def test_options_go_to_the_driver(run):
     wish = next(action.wish for action in played.actions if isinstance(action, Secure))
     assert (False, "mx.example", "TLSv1.3") == (wish.verify, wish.server_name, wish.minimum)
     assert ("the certificate was not verified (verify: false)",) == played.result.warnings
+
+
+@pytest.mark.parametrize(
+    ("target", "step", "expected"),
+    [
+        ({}, "", ("TLSv1.2", "")),
+        ({}, "max: TLSv1.2", ("TLSv1.2", "TLSv1.2")),
+        ({}, "max: TLSv1.1", ("TLSv1.1", "TLSv1.1")),
+        ({}, "min: TLSv1, max: TLSv1.1", ("TLSv1", "TLSv1.1")),
+        ({"minimum": "TLSv1.3"}, "max: TLSv1.2", ("TLSv1.2", "TLSv1.2")),
+        ({"maximum": "TLSv1.2"}, "", ("TLSv1.2", "TLSv1.2")),
+        ({"maximum": "TLSv1.2"}, "min: TLSv1.3", ("TLSv1.3", "")),
+        ({"maximum": "TLSv1.2"}, "min: TLSv1", ("TLSv1", "TLSv1.2")),
+    ],
+)
+def test_versions_of_step_and_target(target, step, expected):
+    """What a step says goes before what its target says; the other end of the range gives way to it."""
+    assert expected == versions(wish_of(f"{{{step}}}", TlsWish(**target)))
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [("", ("t.pem", "t.key")), ("cert: s.pem", ("s.pem", "")), ("cert: s.pem, key: s.key", ("s.pem", "s.key"))],
+)
+def test_certificates_of_step_and_target(step, expected):
+    """A step's certificate never meets the target's key."""
+    wish = wish_of(f"{{{step}}}", TlsWish(certificate="t.pem", key="t.key"))
+    assert expected == (wish.certificate, wish.key)
+
+
+def wish_of(options, target):
+    """Return the wish that goes to the driver for a step's options and a target's."""
+    case = compile_case(f"  - expect: 220\n  - starttls: {options}")
+    party = case.sessions["main"]
+    case = replace(case, sessions={"main": replace(party, target=replace(party.target, tls=target))})
+    played = MemoryDriver(says(HELLO, GO)).play(Player(case))
+    return next(action.wish for action in played.actions if isinstance(action, Secure))
+
+
+def versions(wish):
+    return wish.minimum, wish.maximum
 
 
 def test_an_unverified_certificate_of_an_earlier_connection(run):

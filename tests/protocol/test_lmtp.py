@@ -58,6 +58,24 @@ def test_a_recipient_twice_has_two_replies():
     made.sent(b"DATA\r\n.\r\n")
     read(made, b"354 go\r\n")
     assert owed(made) == ["message for a@x", "message for a@x", "message"]
+    assert made.recipients_due == ("a@x", "a@x", "")
+
+
+@pytest.mark.parametrize("end", [b"DATA\r\n.\r\n", b"BDAT 0 LAST\r\n"], ids=["message", "last chunk"])
+def test_the_recipients_that_are_due(end):
+    """They are known before the first of their replies comes, and those that have come are due no more."""
+    made = machine()
+    made.sent(ENVELOPE)
+    assert made.recipients_due == ()
+    read(made, ACCEPTED)
+    made.sent(end)
+    if end.startswith(b"DATA"):
+        read(made, b"354 go\r\n")
+    assert made.recipients_due == ("a@x", "c@x")
+    read(made, b"250 a\r\n")
+    assert made.recipients_due == ("c@x",)
+    read(made, b"250 c\r\n")
+    assert made.recipients_due == ()
 
 
 @pytest.mark.parametrize(

@@ -344,16 +344,57 @@ def test_no_goodbye_where_it_would_not_be_read_as_one(said, heard):
 
 
 def test_the_authors_word_for_what_is_owed():
-    """`owe` counts replies of no known command, and what was sent and not understood is no longer waited for."""
+    """`owe` cuts the count short, and what waited for a reply that never comes is no longer waited for."""
     made = machine()
-    made.sent(b"NOOP\r\nDATA\r\nx\r\n")
-    made.owed.pop()
-    made.owe(2)
-    assert owed(made) == ["NOOP", "a client line", "a client line"]
+    made.sent(b"NOOP\r\n")
+    made.sent(b"DATA\r\nx\r\n")
+    made.owe(0, 1)
+    assert owed(made) == ["NOOP"]
     made.sent(b"RSET\r\nAUTH LOGIN\r\n")
-    assert owed(made)[3:] == ["RSET", "AUTH"]
-    read(made, b"250 noop\r\n500 data\r\n500 x\r\n250 rset\r\n504 auth\r\n")
+    assert owed(made)[1:] == ["RSET", "AUTH"]
+    read(made, b"250 noop\r\n250 rset\r\n504 auth\r\n")
     assert owed(made) == []
+
+
+def test_the_authors_word_beyond_the_count():
+    """`owe` fills the count up with replies of no known command."""
+    made = machine()
+    made.sent(b"NOOP\r\n")
+    made.owe(3, 0)
+    assert owed(made) == ["NOOP", "a client line", "a client line"]
+
+
+def test_the_authors_word_keeps_what_a_command_means():
+    """A DATA that is said to earn one reply still opens the message with its 354."""
+    made = machine()
+    made.sent(b"DATA\r\n")
+    made.owe(1, 0)
+    read(made, GO)
+    assert made.in_message
+    made.sent(b"x\r\n.\r\n")
+    assert owed(made) == ["message"]
+
+
+@pytest.mark.parametrize(
+    ("replies", "left"),
+    [
+        pytest.param(1, [], id="fewer"),
+        pytest.param(2, ["message"], id="as many"),
+        pytest.param(3, ["message", "NOOP"], id="as many again"),
+        pytest.param(4, ["message", "NOOP", "a client line"], id="more"),
+    ],
+)
+def test_the_authors_word_for_what_a_reply_decides(replies, left):
+    """What follows a DATA in the same write is counted when its reply comes, and then takes the promised places."""
+    made = machine()
+    made.sent(b"DATA\r\nx\r\n.\r\nNOOP\r\n")
+    made.owe(replies, 0)
+    assert owed(made) == ["DATA", *["a client line"] * (replies - 1)]
+    read(made, GO)
+    assert owed(made) == left
+    assert not made.in_message
+    made.sent(b"RSET\r\n")
+    assert owed(made) == [*left, "RSET"]
 
 
 def test_the_authors_word_does_not_decide_what_data_does():
@@ -361,7 +402,7 @@ def test_the_authors_word_does_not_decide_what_data_does():
     made = machine()
     made.sent(b"DATA\r\n")
     made.sent(b"?")
-    made.owe(1)
+    made.owe(1, 1)
     made.sent(b"x\r\n.\r\n")
     assert owed(made) == ["DATA", "a client line"]
     events = read(made, GO + b"250 word\r\n250 message\r\n")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.servers import DovecotServer, Listeners, dovecot_lmtp, exim, postfix, server_root
+from tests.servers import DovecotServer, Listeners, Running, cyrus_sasl, dovecot_lmtp, exim, postfix, server_root
 
 
 @contextlib.contextmanager
@@ -41,6 +41,13 @@ def dovecot_server() -> Iterator[DovecotServer]:
     """Dovecot's LMTP server."""
     with server_root() as root, dovecot_lmtp(root) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def cyrus_server() -> Iterator[Callable[..., contextlib.AbstractContextManager[Running]]]:
+    """A function that runs a server whose AUTH is Cyrus SASL's, see `cyrus_sasl`."""
+    with server_root() as root, cyrus_sasl(root) as start:
+        yield start
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from tests.running import SCENARIOS, described, run_case
 from tests.servers import Listeners, Running
 
 HERE = Path(__file__).parent
-FILES = {path.stem: path for path in sorted(SCENARIOS.glob("*.yaml"))}
+FILES = {path.stem: path for path in sorted(SCENARIOS.rglob("*.yaml"))}
 LMTP = FILES.pop("lmtp-delivery")
 
 # What each door is. That of TLS from the first byte offers no STARTTLS.

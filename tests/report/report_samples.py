@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from runner.redaction import Redactor
-from runner.results import CaseResult, Difference, Outcome, Place, RunResult, StepResult
+from runner.results import CaseResult, Difference, Outcome, Place, RunResult, SessionFacts, StepResult, fold_repeats
 from runner.transcript import Transcript
 
 FILE = "scenarios/relay-refused.yaml"
@@ -213,4 +213,69 @@ ALL_CASES = (DELIVERED, RELAYED, REFUSED, OWED, NOTED, SKIPPED, NOT_BEGUN)
 MIXED = RunResult(ALL_CASES, 2.24)
 TWO_TARGETS = RunResult(
     (DELIVERED, replace(DELIVERED, target="backup", endpoint="smtp://mx2.example:25"), RELAYED), 0.2
+)
+
+ROW = "user=alice@example.com from=bob@example.com"
+WITH_ROWS = RunResult(
+    (
+        replace(DELIVERED, scenario="Who may send as whom", row="user=alice@example.com from=alice@example.com"),
+        replace(RELAYED, scenario="Who may send as whom", row=ROW),
+        replace(SKIPPED, row="eod='\n.\n' to=x"),
+        replace(DELIVERED),
+    ),
+    0.4,
+)
+
+OTHER = "backup: send NOOP"
+TWO_SESSIONS = CaseResult(
+    scenario="a transaction stays open",
+    target="mx",
+    outcome=Outcome.FAILED,
+    reason=f"{OTHER}: expected 250, got 421 4.3.2 too busy",
+    place=place(1, 1, "scenarios/two.yaml"),
+    elapsed=0.2,
+    endpoint=ENDPOINT,
+    steps=(
+        StepResult("expect 220", place(5), Outcome.PASSED, 0.0, 0.02),
+        StepResult(
+            label=OTHER,
+            place=place(9, file="scenarios/two.yaml"),
+            outcome=Outcome.FAILED,
+            started=0.05,
+            elapsed=0.05,
+            reason="expected 250, got 421 4.3.2 too busy",
+            differences=(Difference("code", "250", "421 4.3.2 too busy"),),
+            session="backup",
+        ),
+    ),
+    sessions=(SessionFacts("main", "mx", ENDPOINT), SessionFacts("backup", "mx2", "smtp://mx2.example:25")),
+    transcripts=(
+        transcript(*CONVERSATION[:3]),
+        transcript(
+            (0.03, "*", "connected to 192.0.2.2"),
+            (0.04, "S", b"220 mx2.example ESMTP\r\n"),
+            (0.05, "C", b"NOOP\r\n"),
+            (0.1, "S", b"421 4.3.2 too busy\r\n"),
+            session="backup",
+        ),
+    ),
+    started=BEGUN,
+)
+
+REPEATED = fold_repeats(
+    RunResult(
+        (
+            *[DELIVERED] * 20,
+            *[replace(DELIVERED, scenario="relay refused", elapsed=0.1)] * 16,
+            RELAYED,
+            RELAYED,
+            replace(REFUSED, scenario="relay refused"),
+            RELAYED,
+            *[replace(DELIVERED, scenario="never finished")] * 3,
+            *[replace(NOT_BEGUN, scenario="never finished")] * 17,
+            *[replace(NOTED, scenario="a warning each time")] * 20,
+        ),
+        12.5,
+    ),
+    20,
 )

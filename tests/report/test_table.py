@@ -19,8 +19,11 @@ from report_samples import (
     MIXED,
     NOT_BEGUN,
     RELAYED,
+    REPEATED,
     SKIPPED,
+    TWO_SESSIONS,
     TWO_TARGETS,
+    WITH_ROWS,
     place,
     transcript,
 )
@@ -44,6 +47,10 @@ PAGES = {
     "all-skipped": (RunResult((SKIPPED,), 0.01), Style()),
     "interrupted": (RunResult((DELIVERED, NOT_BEGUN), 0.5, "SIGINT"), Style()),
     "no-case": (RunResult(()), Style()),
+    "rows": (WITH_ROWS, Style()),
+    "sessions": (RunResult((TWO_SESSIONS,), 0.2), Style()),
+    "repeated": (REPEATED, Style()),
+    "repeated-verbose": (REPEATED, Style(100, verbosity="verbose")),
 }
 
 
@@ -145,7 +152,7 @@ def test_the_summary_counts_every_case_once(outcomes):
     """The numbers add up to the cases, each under its own word, and the table has a line for each."""
     run = RunResult(tuple(CaseResult("a", "mx", outcome) for outcome in outcomes))
     summary = render_run(run, Style(200, verbosity="quiet")).split(" in ")[0]
-    counts = {word: int(number) for number, word in re.findall(r"(\d+) ([a-z ]+)", summary)}
+    counts = {word.replace("errors", "error"): int(number) for number, word in re.findall(r"(\d+) ([a-z ]+)", summary)}
     assert {outcome.value: outcomes.count(outcome) for outcome in Outcome if outcome in outcomes} == {
         word: number for word, number in counts.items() if number
     }
@@ -201,3 +208,9 @@ def test_wide_characters_keep_the_columns_straight():
     run = RunResult((replace(DELIVERED, scenario="郵便郵便郵便郵便"), replace(DELIVERED, scenario="sixteen columns!")))
     lines = render_run(run, Style()).split("\n")[2:4]
     assert ["郵便郵便郵便郵便  passed   0.03 s", "sixteen columns!  passed   0.03 s"] == lines
+
+
+def test_colour_ends_with_its_word():
+    """The blanks behind the last column are left off whether it is coloured or not."""
+    run = RunResult((CaseResult("", "", Outcome.PASSED),))
+    assert COLOURS.sub("", render_run(run, Style(has_colour=True))) == render_run(run, Style())

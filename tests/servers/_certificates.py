@@ -14,11 +14,16 @@ WRONG_NAMES = ("elsewhere.example.org",)
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Paths of PEM files: the CA that vouches, the server's key, and its certificate chain."""
+    """Paths of PEM files: the CA that vouches, the server's key, and its certificate chain; and that CA itself."""
 
     ca: Path
     key: Path
     chain: Path
+    authority: trustme.CA
+
+    def issue(self, name: str) -> trustme.LeafCert:
+        """Return another certificate of the CA."""
+        return self.authority.issue_cert(name)
 
 
 def certificate(folder: Path, *, expired: bool = False, wrong_name: bool = False) -> Certificate:
@@ -27,7 +32,7 @@ def certificate(folder: Path, *, expired: bool = False, wrong_name: bool = False
     names = WRONG_NAMES if wrong_name else NAMES
     end = dt.datetime(2001, 1, 1, tzinfo=dt.UTC) if expired else None
     leaf = ca.issue_cert(*names, common_name=names[0], not_after=end)
-    made = Certificate(folder / "ca.pem", folder / "key.pem", folder / "chain.pem")
+    made = Certificate(folder / "ca.pem", folder / "key.pem", folder / "chain.pem", ca)
     ca.cert_pem.write_to_path(str(made.ca))
     leaf.private_key_pem.write_to_path(str(made.key))
     made.chain.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))

@@ -58,8 +58,13 @@ helo_lookup_domains =
 domainlist local_domains = {domain}
 acl_smtp_rcpt = check_recipient
 acl_smtp_data = accept
+{prdr}
 
 begin acl
+check_each:
+  deny local_parts = bob
+       message = 550 5.7.1 <$local_part@$domain>: not this content
+  accept
 check_recipient:
   deny domains = +local_domains
        message = 550 5.1.1 <$local_part@$domain>: no such user here
@@ -114,6 +119,8 @@ class EximVariation:
     """What is broken, on purpose; nothing by default."""
 
     open_relay: bool = False
+    prdr: bool = False
+    """Recipients are asked one by one whether they want the message; bob doesn't."""
     expired_certificate: bool = False
 
 
@@ -152,6 +159,7 @@ def exim(root: Path, **variation: bool) -> Iterator[Listeners]:
                 chain=files.chain,
                 key=files.key,
                 relay="accept" if broken.open_relay else "",
+                prdr="prdr_enable = true\nacl_smtp_data_prdr = check_each" if broken.prdr else "",
                 username=SENDER,
                 password=PASSWORD,
                 **ports,

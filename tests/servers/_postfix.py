@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ._certificates import Certificate, certificate
 from ._dovecot import MAIL_USER, AuthService, authentication
+from ._greylisting import greylisting_policy
 from ._process import Daemon, Door, needs, serving
 from ._running import (
+    BANNED,
     DOMAIN,
     HOST,
     RECIPIENT,
@@ -60,10 +64,12 @@ virtual_gid_maps = static:{gid}
 default_transport = discard:
 relay_transport = discard:
 
-smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination
-smtpd_recipient_restrictions =
+smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, permit_tls_clientcerts, reject_unauth_destination
+smtpd_recipient_restrictions = {policy}
+smtpd_client_restrictions = check_client_access inline:{{ {{ {banned} = REJECT you are not welcome }} }}
 smtpd_discard_ehlo_keywords = {without}
 smtpd_error_sleep_time = 0
+smtpd_forbid_bare_newline = {strict}
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
 
@@ -77,8 +83,7 @@ smtpd_tls_loglevel = 1
 """
 
 MASTER_CF = """\
-{host}:{plain} inet n - n - - smtpd
-  -o syslog_name=plain
+{door}
 {host}:{tls_only} inet n - n - - smtpd
   -o syslog_name=tls_only
   -o smtpd_tls_auth_only={auth_after_tls}
@@ -101,6 +106,22 @@ virtual unix - n n - - virtual
 postlog unix-dgram n - n - 1 postlogd
 """
 
+PLAIN = """\
+{host}:{plain} inet n - n - - smtpd
+  -o syslog_name=plain
+"""
+
+# What postscreen has learnt is forgotten, so that every client is made to wait.
+POSTSCREEN = """\
+{host}:{plain} inet n - n - 1 postscreen
+  -o syslog_name=plain
+  -o postscreen_greet_banner=please-wait
+  -o postscreen_greet_wait=1s
+  -o postscreen_greet_action=enforce
+  -o postscreen_cache_map=
+smtpd pass - - n - - smtpd
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class PostfixVariation:
@@ -116,8 +137,23 @@ class PostfixVariation:
     no_postmaster: bool = False
     any_password: bool = False
     """PLAIN, LOGIN believe every password."""
+    behind_proxy: bool = False
+    """The door `plain` wants a PROXY header before anything else."""
+    takes_xclient: bool = False
+    postscreen: bool = False
+    """The door `plain` greets a client by half, lets it wait and sees whether it speaks too early."""
+    lax_line_ends: bool = False
+    """A dot between bare LFs ends a message (CVE-2023-51764)."""
+    greylisting: bool = False
+    """A sender that is not known is put off for a second."""
     no_size: bool = False
     no_pipelining: bool = False
+    tls12_only: bool = False
+    tls13_only: bool = False
+    asks_certificate: bool = False
+    """Clients may show a certificate, and `client.pem` beside the CA's file is one whose holder may relay."""
+    many_names: bool = False
+    """A client that asks for `other.example.com` is shown a certificate for that name, by the same CA."""
 
 
 @contextlib.contextmanager
@@ -133,22 +169,42 @@ def postfix(root: Path, **variation: bool) -> Iterator[Listeners]:
     make_folder(root)
     _make_folders(root)
     files = certificate(root, expired=broken.expired_certificate, wrong_name=broken.wrong_certificate_name)
-    with authentication(root / "auth", any_password=broken.any_password) as auth:
-        _write_settled(root / "main.cf", _main(root, broken, files, auth))
+    policy = greylisting_policy() if broken.greylisting else contextlib.nullcontext("")
+    with authentication(root / "auth", any_password=broken.any_password) as auth, policy as asked:
+        _write_settled(root / "main.cf", _main(root, broken, files, auth, asked))
 
         def launch() -> tuple[Daemon, list[Door], Listeners]:
             ports = dict(zip(("plain", "tls_only", "submissions"), free_ports(3), strict=True))
             _write_settled(
                 root / "master.cf",
-                MASTER_CF.format(host=HOST, auth_after_tls="no" if broken.auth_without_tls else "yes", **ports),
+                MASTER_CF.format(
+                    host=HOST,
+                    door=_plain_door(broken, ports),
+                    auth_after_tls="no" if broken.auth_without_tls else "yes",
+                    **ports,
+                ),
             )
             log = root / "log" / "log"
             daemon = Daemon([MASTER, "-c", root, "-d"], folder=root, log=log)
-            doors = [Door((HOST, port), has_tls=name == "submissions") for name, port in ports.items()]
+            doors = [
+                Door((HOST, port), b"220", has_tls=name == "submissions")
+                for name, port in ports.items()
+                if name != "plain" or not broken.behind_proxy
+            ]
             return daemon, doors, listeners("postfix", ports, files.ca, log, token=auth.token)
 
         with serving(launch) as server:
             yield server
+
+
+def _plain_door(broken: PostfixVariation, ports: Mapping[str, int]) -> str:
+    """Return the door `plain` as master.cf has it."""
+    lines = (POSTSCREEN if broken.postscreen else PLAIN).format(host=HOST, **ports)
+    if broken.behind_proxy:
+        lines += "  -o smtpd_upstream_proxy_protocol=haproxy\n"
+    if broken.takes_xclient:
+        lines += f"  -o smtpd_authorized_xclient_hosts={HOST}\n"
+    return lines.rstrip()
 
 
 def _write_settled(path: Path, text: str) -> None:
@@ -169,7 +225,7 @@ def _make_folders(root: Path) -> None:
     make_folder(root / "mail", MAIL_USER, MAIL_USER)
 
 
-def _main(root: Path, broken: PostfixVariation, files: Certificate, auth: AuthService) -> str:
+def _main(root: Path, broken: PostfixVariation, files: Certificate, auth: AuthService, policy: str) -> str:
     mailboxes = [f"{SENDER}=alice/", f"{RECIPIENT}=bob/"]
     if not broken.no_postmaster:
         mailboxes.append(f"postmaster@{DOMAIN}=postmaster/")
@@ -177,7 +233,7 @@ def _main(root: Path, broken: PostfixVariation, files: Certificate, auth: AuthSe
         mailboxes.append(f"@{DOMAIN}=anybody/")
     without = [word for word in ("size", "pipelining") if getattr(broken, f"no_{word}")]
     owner = (root / "mail").stat()
-    return MAIN.format(
+    return _tls(root, broken, files) + MAIN.format(
         root=root,
         daemons=DAEMONS,
         log=root / "log" / "log",
@@ -185,12 +241,45 @@ def _main(root: Path, broken: PostfixVariation, files: Certificate, auth: AuthSe
         domain=DOMAIN,
         trusted="0.0.0.0/0" if broken.open_relay else "",
         size=SIZE_LIMIT,
+        banned=BANNED,
         mailboxes=", ".join(mailboxes),
         uid=owner.st_uid,
         gid=owner.st_gid,
         without=" ".join(without),
         auth=auth.socket,
+        policy=policy,
         tls="none" if broken.starttls_off else "may",
+        strict="no" if broken.lax_line_ends else "yes",
         key=files.key,
         chain=files.chain,
     )
+
+
+def _tls(root: Path, broken: PostfixVariation, files: Certificate) -> str:
+    """Return what is special about TLS; every door takes it."""
+    lines: list[str] = []
+    if broken.tls12_only or broken.tls13_only:
+        versions = ">=TLSv1.3" if broken.tls13_only else ">=TLSv1.2, <=TLSv1.2"
+        lines += [f"smtpd_tls_protocols = {versions}", f"smtpd_tls_mandatory_protocols = {versions}"]
+    if broken.asks_certificate:
+        fingerprint = _client_certificate(root, files)
+        lines += [
+            "smtpd_tls_ask_ccert = yes",
+            f"smtpd_tls_CAfile = {files.ca}",
+            "smtpd_tls_fingerprint_digest = sha256",
+            f"relay_clientcerts = inline:{{ {{ {fingerprint} = alice }} }}",
+        ]
+    if broken.many_names:
+        pair = root / "other.pem"
+        files.issue("other.example.com").private_key_and_cert_chain_pem.write_to_path(str(pair))
+        (root / "names").write_text(f"other.example.com {pair}\n")
+        lines.append(f"tls_server_sni_maps = texthash:{root}/names")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _client_certificate(root: Path, files: Certificate) -> str:
+    """Write `client.pem`, a client's key and certificate; return its fingerprint as Postfix writes it."""
+    leaf = files.issue("client.example.com")
+    leaf.private_key_and_cert_chain_pem.write_to_path(str(root / "client.pem"))
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(leaf.cert_chain_pems[0].bytes().decode())).hexdigest()
+    return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2)).upper()

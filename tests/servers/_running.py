@@ -18,6 +18,8 @@ HOST = "127.0.0.1"
 DOMAIN = "example.com"
 SENDER = "alice@example.com"
 RECIPIENT = "bob@example.com"
+BANNED = "192.0.2.66"
+"""A client that Postfix refuses, of a network that is for documentation (RFC 5737)."""
 SIZE_LIMIT = 100_000
 """Octets of the largest message the servers take."""
 PASSWORD = "S3cret+/pa ?s?>"

@@ -3,10 +3,12 @@
 `VERBS` is the one registry: a verb is an entry here (what it compiles to) and one in the player (what it does).
 """
 
+from runner.language.verbs.bodies import bdat, data, octets
 from runner.language.verbs.compiler import VERBS, StepCompiler
 from runner.language.verbs.connecting import connect, starttls, tls
-from runner.language.verbs.conversing import auth, close, data, expect_alone, send, wait
+from runner.language.verbs.conversing import auth, close, expect_alone, send, wait
 from runner.language.verbs.grouping import group, pipeline, talk
+from runner.language.verbs.using import use
 
 VERBS.update(
     {
@@ -14,6 +16,8 @@ VERBS.update(
         "connect": connect,
         "send": send,
         "data": data,
+        "bdat": bdat,
+        "bytes": octets,
         "auth": auth,
         "starttls": starttls,
         "tls": tls,
@@ -21,6 +25,7 @@ VERBS.update(
         "talk": talk,
         "pipeline": pipeline,
         "steps": group,
+        "use": use,
         "wait": wait,
     }
 )

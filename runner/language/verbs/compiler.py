@@ -7,52 +7,97 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runner.errors import Span
 from runner.language import auth_state
 from runner.language.auth_state import AuthState
+from runner.language.expecting import compile_each, compile_line
 from runner.language.filters import to_bytes
 from runner.language.loader import Mapping, Node
-from runner.language.model import MAIN, Exchange, Send, Step, TlsOptions, When
+from runner.language.model import MAIN, Exchange, Send, Step, When
 from runner.language.reading import Reading, items
 from runner.language.template import Template
+from runner.language.vocabulary import EXPECTING
 
 # How much of a step's text its label shows.
 LABEL_WIDTH = 60
 #: What any step may have beside its verb; most have none of it.
 _COMMON = ("name", "because", "session", "when", "timeout")
-_NOTHING_GIVEN = {"because": "", "session": MAIN, "when": None, "timeout": None}
+_NOTHING_GIVEN = {"because": "", "session": MAIN, "member": None, "when": None, "timeout": None}
 
 
 @dataclass(slots=True)
 class StepCompiler:
-    """Compiles steps in the order in which they happen; `auth` is what is known of the AUTH exchange so far."""
+    """Compiles steps in the order in which they happen; `auths` is what is known of each session's AUTH exchange."""
 
     reading: Reading
-    auth: AuthState = AuthState.CLOSED
+    auths: dict[str, AuthState] = field(default_factory=dict)
     #: In a pipeline every line leaves before any reply is read.
     in_pipeline: bool = False
     #: What a group gives to the steps inside that do not say it themselves, and its name.
     given: dict[str, Any] = field(default_factory=lambda: _NOTHING_GIVEN)
     group: str = ""
+    #: How many groups the steps being compiled are inside of.
+    depth: int = 0
 
     def steps(self, node: Node | None) -> tuple[Step, ...]:
         """Compile a list of steps; what is wrong in one does not hide the others."""
         found = (self.step(item) for item in items(node) if isinstance(item, Mapping))
         return tuple(step for step in found if step is not None)
 
+    @property
+    def auth(self) -> AuthState:
+        """What is known of the AUTH exchange of the session whose steps are being compiled."""
+        return self.auths.get(self.reading.session, AuthState.CLOSED)
+
+    @auth.setter
+    def auth(self, state: AuthState) -> None:
+        self.auths[self.reading.session] = state
+
     def step(self, node: Mapping) -> Step | None:
         """Compile one step; None if its verb can't be told (the schema check has said so)."""
-        verbs = [key for key in node.items if key in VERBS and key != "expect"]
-        if len(verbs) > 1 or not (verbs or "expect" in node.items):
+        verbs = [key for key in node.items if key in VERBS and key not in EXPECTING]
+        if len(verbs) > 1 or not (verbs or any(key in node.items for key in EXPECTING)):
             return None
-        before = self.auth
+        if "session" not in node.items:
+            return self._step(node, verbs)
+        reading, before, given = self.reading, self.reading.session, self.given
+        session, member = reading.session_of(node.get("session"))
+        reading.enter(session)
+        self.given = {**given, "session": session, "member": member}
+        try:
+            if member is not None:
+                self.auth = AuthState.UNKNOWN  # of this connection; what is known is known of all of them
+            return self._step(node, verbs)
+        finally:
+            if member is not None:
+                self.auth = AuthState.UNKNOWN
+            self.given = given
+            reading.enter(before)
+
+    def _step(self, node: Mapping, verbs: list[str]) -> Step | None:
+        before, others = self.auth, dict(self.auths)
         step = VERBS[verbs[0] if verbs else "expect"](self, node)
+        if "expect_each" in node.items or "expect_line" in node.items:
+            step = self._expecting_others(step, node)
         if "when" in node.items and "steps" not in node.items:
             self.may_be_skipped(before)
+        if "when" in node.items:
+            self._others_may_be_skipped(others)
         return step
+
+    def _expecting_others(self, step: Step | None, node: Mapping) -> Step | None:
+        """Add what a step expects in place of one whole reply."""
+        each, line = compile_each(self.reading, node), compile_line(self.reading, node)
+        return replace(step, each=each, line_expected=line) if isinstance(step, Exchange) else step
+
+    def _others_may_be_skipped(self, before: dict[str, AuthState]) -> None:
+        """What steps of a group do in other sessions than its own may not be done."""
+        for session, state in self.auths.items():
+            if session != self.reading.session and state is not before.get(session, AuthState.CLOSED):
+                self.auths[session] = AuthState.UNKNOWN
 
     def may_be_skipped(self, otherwise: AuthState) -> None:
         """Join what is known on one way with what is known on the other, where the server decides which it goes."""
@@ -70,7 +115,8 @@ class StepCompiler:
             "span": span,
             "label": self._named(reading.text(node.get("name")) or shorten(label)),
             "because": reading.text(node.get("because")) or self.given["because"],
-            "session": reading.session(node.get("session")),
+            "session": self.given["session"],
+            "member": self.given["member"],
             "when": self.condition(node.get("when")),
             "timeout": self.given["timeout"] if timeout is None else timeout,
         }
@@ -79,6 +125,12 @@ class StepCompiler:
         """Return what a step has that says nothing of it: what its group gives."""
         return {"span": span, "label": self._named(shorten(label)), **self.given}
 
+    def said(self, label: str, verb: str, text: Template) -> Template | None:
+        """Return what a label says, to be filled where it is shown; None if nothing is to be filled in it."""
+        if text.is_literal or label != self._named(shorten(f"{verb}{text}")):
+            return None
+        return Template((verb, *text.parts), text.span)
+
     def _named(self, label: str) -> str:
         return f"{self.group}: {label}" if self.group else label
 
@@ -86,12 +138,15 @@ class StepCompiler:
     def within(self, node: Mapping, common: dict[str, Any]) -> Iterator[None]:
         """Compile a group's steps: what it says of `because`, `session` and `timeout` holds inside; its name leads."""
         before = self.given, self.group
+        # Which connection a group is for was settled when it began: the steps inside do not ask again.
         self.given = {**_NOTHING_GIVEN, **{key: common[key] for key in ("because", "session", "timeout")}}
         self.group = common["label"] if "name" in node.items else self.group
+        self.depth += 1
         try:
             yield
         finally:
             self.given, self.group = before
+            self.depth -= 1
 
     def condition(self, node: Node | None) -> When | None:
         """Compile a `when`."""
@@ -110,18 +165,6 @@ class StepCompiler:
             negated=self.condition(node.get("not")),
         )
 
-    def tls(self, node: Node | None) -> TlsOptions:
-        """Compile TLS options."""
-        if not isinstance(node, Mapping):
-            return TlsOptions()
-        reading = self.reading
-        return TlsOptions(
-            verify=reading.boolean(node.get("verify")),
-            ca=reading.path(node.get("ca")),
-            server_name=reading.template(node.get("server_name")),
-            minimum=reading.text(node.get("min")) or None,
-        )
-
     def after(self, step: Exchange) -> Exchange:
         """Follow the AUTH exchange over the reply that a step reads."""
         if not self.in_pipeline:
@@ -132,6 +175,9 @@ class StepCompiler:
         """Make a client line: split off an AUTH line's response, and check a response as far as it is certain."""
         encode = given.get("encode", "auto")
         response, flat = None, line.flat
+        if not line.is_literal:
+            label = given["label"]
+            given["said"] = self.said(label, "send ", line) or self.said(label, "C: ", line)
         if "\n" in flat or "\r" in flat or "\0" in flat:
             advice = "one 'send' is one line; for a message there is 'data'"
             self.reading.fail(line.span, "a client line holds no CR, LF or NUL", advice)
@@ -140,7 +186,7 @@ class StepCompiler:
             if not tail.flat and encode == "base64":
                 self.reading.fail(line.span, "no response follows the mechanism", "there is nothing to encode here")
             elif tail.flat and (encode == "base64" or (encode == "auto" and not tail.is_literal)):
-                line, response = head, _with_nul(tail)
+                line, response = head, tail
                 self._check_encoded(tail)
             elif tail.flat and encode == "auto":
                 self._check_literal(tail)
@@ -182,12 +228,6 @@ def shorten(text: str) -> str:
     """Return a text fit for a label: one line, cut where it is long."""
     line = text.partition("\n")[0]
     return line if len(line) <= LABEL_WIDTH else line[: LABEL_WIDTH - 1] + "…"
-
-
-def _with_nul(response: Template) -> Template:
-    r"""In an AUTH line's response the two characters `\0` mean NUL (RFC 4616)."""
-    parts = tuple(part.replace("\\0", "\0") if isinstance(part, str) else part for part in response.parts)
-    return Template(parts, response.span)
 
 
 Verb = Callable[[StepCompiler, Mapping], Step | None]

@@ -1,4 +1,4 @@
-"""Verbs that send and expect: `expect` alone, `send`, `data`, `auth`, `close`, `wait`."""
+"""Verbs that send and expect: `expect` alone, `send`, `auth`, `close`, `wait`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal, cast
 from runner.language.auth_state import AuthState
 from runner.language.expecting import compile_expectation
 from runner.language.loader import Mapping
-from runner.language.model import Auth, Data, Exchange, Hangup, Step, Wait
+from runner.language.model import Auth, Exchange, Hangup, Step, Wait
 from runner.language.reading import Reading
 from runner.language.template import Placeholder, Template, did_you_mean
 from runner.language.verbs.compiler import StepCompiler
@@ -38,13 +38,6 @@ def send(compiler: StepCompiler, node: Mapping) -> Step | None:
     return compiler.after(compiler.send(line, **given))
 
 
-def data(compiler: StepCompiler, node: Mapping) -> Step | None:
-    """Compile `data`, the message alone."""
-    message = compiler.reading.template(node.get("data"), is_message=True)
-    common, expectation = compiler.common(node, "data"), compile_expectation(compiler.reading, node)
-    return Data(**common, message=message, expect=expectation) if message is not None else None
-
-
 def auth(compiler: StepCompiler, node: Mapping) -> Step | None:
     """Compile `auth`; without an `expect` it demands success."""
     value, reading = node.get("auth"), compiler.reading
@@ -57,10 +50,12 @@ def auth(compiler: StepCompiler, node: Mapping) -> Step | None:
         return None
     return Auth(
         **common,
+        said=compiler.said(common["label"], "auth ", mechanism),
         expect=expectation,
         mechanism=mechanism,
         initial=reading.boolean(inner.get("initial") if inner else None) is not False,
         parts=_auth_parts(reading, mechanism, inner),
+        channel_binding=_channel_binding(reading, mechanism, inner),
     )
 
 
@@ -69,8 +64,8 @@ def _auth_parts(reading: Reading, mechanism: Template, inner: Mapping | None) ->
     from runner.sasl import MECHANISMS  # noqa: PLC0415 -- hashes and json: only where a scenario uses auth
 
     known = MECHANISMS.get(mechanism.flat.upper())
-    if known is None and mechanism.is_literal:
-        advice = did_you_mean(mechanism.flat.upper(), MECHANISMS, "the mechanisms are")
+    if known is None and mechanism.is_literal and mechanism.flat.upper() != "BEST":
+        advice = did_you_mean(mechanism.flat.upper(), (*MECHANISMS, "best"), "the mechanisms are")
         reading.fail(mechanism.span, f"unknown mechanism '{mechanism.flat}'", advice)
     parts: dict[str, Template] = {}
     for part in ("username", "password", "token", "authzid"):
@@ -82,6 +77,14 @@ def _auth_parts(reading: Reading, mechanism: Template, inner: Mapping | None) ->
             implied = Placeholder(part, default, (), mechanism.span)
             parts[part] = reading.noted(Template((implied,), mechanism.span))
     return parts
+
+
+def _channel_binding(reading: Reading, mechanism: Template, inner: Mapping | None) -> str:
+    node = inner.get("channel_binding") if inner else None
+    name = mechanism.flat.upper()
+    if node is not None and mechanism.is_literal and not (name.endswith("-PLUS") or name == "BEST"):
+        reading.fail(node.span, f"'{mechanism.flat}' binds to nothing", "a channel binding goes with SCRAM-…-PLUS")
+    return reading.text(node)
 
 
 def close(compiler: StepCompiler, node: Mapping) -> Step | None:

@@ -1,0 +1,51 @@
+"""What the embedded server is told before it starts, and what it tells of a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEPT_MESSAGES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSettings:
+    """How the server presents itself; port 0 lets the system choose, no `certificate` has one made.
+
+    Raises:
+        ValueError: LMTP with TLS from the first byte, for which there is no URL.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    protocol: Literal["smtp", "lmtp"] = "smtp"
+    hostname: str = "mail.example.com"
+    domain: str = "example.com"
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    mailboxes: tuple[str, ...] = ("alice", "bob", "postmaster")
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    certificate: str = ""
+    key: str = ""
+    auth_requires_tls: bool = False
+    size_limit: int = 1_000_000
+    timeout: float = 300.0  # seconds of silence; RFC 5321 4.5.3.2.7 asks for five minutes
+    max_connections: int = 256
+
+    def __post_init__(self) -> None:
+        if self.protocol == "lmtp" and self.tls == "implicit":
+            raise ValueError("LMTP has TLS by STARTTLS only")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A message that the server took: its envelope, and its size in bytes after un-stuffing."""
+
+    queue_id: str
+    sender: str
+    recipients: tuple[str, ...]
+    size: int
+    user: str
+    encrypted: bool

@@ -1,0 +1,69 @@
+"""`expect_line`: one line of a reply that may not be whole yet, such as the `220-` of a server that lets wait.
+
+The line is judged as soon as it is there and stays a part of its reply, which a later step reads whole: a wrong
+line does not put the two sides out of step, and the case goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from runner.matching.expectation import Word
+from runner.player.ending import TimedOut
+from runner.player.expecting import broken, captured, closing, judge_latency, too_late
+from runner.protocol import Malformed, decode
+
+if TYPE_CHECKING:
+    from runner.matching.partial import LineExpectation
+    from runner.player.link import Link
+    from runner.player.player import Player
+
+Steps = Generator[None, None, None]
+Line = Generator[None, None, tuple[str, float] | None]
+
+
+def expect_line(player: Player, link: Link, expectation: LineExpectation) -> Steps:
+    """Read the next line, whether its reply is whole or not, and judge it."""
+    wanted = expectation.fill(player.scope.of_slot, player.scope.shown_slot)
+    differ, is_warning = player.findings.differ, wanted.is_warning
+    found = yield from _next_line(player, link, wanted)
+    if found is None:
+        differ("line", str(wanted), "no further line: the reply has ended", is_warning=is_warning)
+        return
+    line, arrived = found
+    wrong, named = wanted.judge(line)
+    if wrong is not None:
+        differ(wrong.part, wrong.expected, wrong.actual, wrong.hint, is_warning=is_warning)
+    for name, text in named.items():
+        player.scope.captured[name] = captured(player, text)
+    judge_latency(player, link, wanted, arrived)
+
+
+def _next_line(player: Player, link: Link, wanted: LineExpectation) -> Line:
+    """Wait for a line that no step has read; None if the reply that comes next has no more of them.
+
+    Raises:
+        StepEnded: what came is no reply, or nothing came in time.
+    """
+    if link.awaits_delivery:
+        player.allow_message_time()
+    while True:
+        try:
+            found = link.next_line()
+        except IndexError:
+            return None
+        if found is not None:
+            link.lines_read += 1
+            link.drop_torn()
+            line, arrived = found
+            return decode(line), arrived
+        if link.events and isinstance(event := link.take(), Malformed):
+            raise broken(player, wanted, event)
+        if link.is_closed:
+            link.last = Word.CLOSE
+            raise closing(player, link)
+        try:
+            yield from player.wait()
+        except TimedOut as late:
+            raise too_late(player, link, wanted, str(late)) from None
