@@ -16,10 +16,16 @@ from typing import Any
 
 from runner import connection, errors, mx, process, scheduler, session, surroundings
 from runner.cli.command_line import make_parser
-from runner.language import body, filters, loader, model, reading, target, values
+from runner.cli.run import MOST_REPEATS
+from runner.language import body, filters, fragments, loader, model, reading, target, values
+from runner.language.matrix import MOST_ROWS
+from runner.language.sessions import MOST_CONNECTIONS
+from runner.language.verbs import grouping
 from runner.language.vocabulary import CLIENT_VERBS, CONTROL_VERBS
 from runner.matching import regex, regex_syntax
-from runner.player import auth, finishing
+from runner.player import auth, conversation, finishing, record
+from runner.player.rows import MOST_FAILED_ROWS
+from runner.player.rows import MOST_ROWS as MOST_STEPS
 from runner.protocol import base
 from runner.redaction import SHORTEST_SEARCHED
 from runner.resources import bundled
@@ -58,6 +64,8 @@ _SPECIAL = {
     "expect_each": "list, or mapping by address; see [LMTP](#lmtp)",
     "expect_line": "[pattern](#patterns); see [One line of a reply](#one-line-of-a-reply)",
     "requires": "[mapping](#requires)",
+    "matrix": "[lists, rows or a file](#matrix)",
+    "sessions": "[mapping](#several-sessions)",
     "defaults": "[mapping](#defaults)",
     "limits": "[mapping](#limits-of-what-a-server-may-send)",
     "capture": "mapping of names",
@@ -71,6 +79,10 @@ _SPECIAL = {
     "bytes": "text, or [where they come from](#bytes)",
     "talk": "block of text",
     "close": "`quit`, `fin`, `reset`",
+    "repeat": "whole number, or [values](#repeat)",
+    "retry": "[mapping](#retry)",
+    "known_issue": "text, or [mapping](#known_issue)",
+    "with": "mapping of names to texts",
 }
 _LISTS = {"tags": "list of texts", "secrets": "list of names", "env": "list of names", "command": "list of texts"}
 
@@ -215,6 +227,8 @@ _BUILT_INS = {
     "now": "the time when the case started, as a message's `Date` has it",
     "now.iso": "the same, as `2026-01-31T12:00:00+00:00`",
     "message_id": "a value for `Message-ID`, angle brackets included",
+    "index": "the number of the round, from 1; inside a [`repeat`](#repeat)",
+    "attempt": "the number of the attempt, from 1; inside a [`retry`](#retry)",
 }
 
 
@@ -295,7 +309,13 @@ def limits_of_time() -> str:
     rows = (
         ("a step", _time(model.DEFAULT_TIMEOUT), "`timeout` of the step, the scenario, the project"),
         ("the reply to a message's end", _time(model.MESSAGE_TIMEOUT), "the same; any `timeout` takes its place"),
-        ("a case, from its start", _time(model.DEFAULT_DEADLINE), "`deadline`; what `wait` asks for is added"),
+        (
+            "a case, from its start",
+            _time(model.DEFAULT_DEADLINE),
+            "`deadline`; what `wait`, `retry` and `greylisting` ask for is added",
+        ),
+        ("`cleanup`", _time(conversation.CLEANUP_SECONDS), ""),
+        ("`cleanup` after an interruption", _time(conversation.STOPPED_CLEANUP_SECONDS), ""),
         ("the goodbye and its answer", _time(finishing.FAREWELL_SECONDS), ""),
         ("an address that doesn't answer, before the host's next one is tried", _time(connection.NEXT_ADDRESS), ""),
         ("a secret's `command`, or the keyring", _time(surroundings.COMMAND_SECONDS), ""),
@@ -334,6 +354,9 @@ def limits_of_files() -> str:
         ("a repeat `{n}` in a regex", f"{regex_syntax.COUNT_LIMIT:,}"),
         ("groups inside one another in a regex", str(regex_syntax.NESTING_LIMIT)),
         ("what the filter `repeat` makes", f"{filters.REPEAT_LIMIT:,} characters"),
+        ("fragments inside one another", str(fragments.MAX_DEPTH)),
+        ("uses of fragments in a scenario", f"{fragments.MAX_USES:,}"),
+        ("rounds of a `repeat`", f"{grouping.MAX_ROUNDS:,}"),
         ("a secret", _size(surroundings.SECRET_LIMIT)),
         ("a file that is sent", _size(body.FILE_LIMIT)),
         ("a file with placeholders that are filled", _size(loader.MAX_FILE_BYTES)),
@@ -347,6 +370,11 @@ def limits_of_runs() -> str:
     rows = (
         ("cases at once", str(scheduler.DEFAULT_JOBS), "`--jobs`"),
         ("cases at once for one target", str(scheduler.DEFAULT_PER_TARGET), "`--per-target`"),
+        ("steps of a case that a report lists", f"{MOST_STEPS:,}, and {MOST_FAILED_ROWS} failed ones", ""),
+        ("connections of a case that are kept", f"{record.FIRST_KEPT + record.LAST_KEPT}", ""),
+        ("rows of a matrix", f"{MOST_ROWS:,}", ""),
+        ("connections of one session", f"{MOST_CONNECTIONS:,}", "`count`"),
+        ("repetitions of a case", f"{MOST_REPEATS:,}", "`--repeat`"),
     )
     return table(("what", "at most", "set by"), rows)
 
@@ -429,6 +457,7 @@ _DEFINITION = ("scenario", "definitions")
 PARTS: Mapping[str, Callable[[], str]] = {
     "scenario-keys": partial(keys, "scenario"),
     "requires-keys": partial(keys, "scenario", "properties", "requires"),
+    "session-keys": partial(keys, "scenario", "properties", "sessions", "additionalProperties", "anyOf", "1"),
     "client-verbs": partial(verbs, CLIENT_VERBS),
     "control-verbs": partial(verbs, CONTROL_VERBS),
     "common-keys": partial(keys, *_DEFINITION, "common"),
@@ -445,6 +474,11 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "bytes-values": partial(keys, *_DEFINITION, "bytes", "properties", "bytes", "anyOf", "1"),
     "auth-keys": partial(keys, *_DEFINITION, "auth", "properties", "auth", "anyOf", "1"),
     "steps-keys": partial(own_keys, "steps"),
+    "rounds-keys": partial(keys, *_DEFINITION, "rounds"),
+    "attempts-keys": partial(keys, *_DEFINITION, "attempts"),
+    "use-keys": partial(own_keys, "use"),
+    "fragment-keys": partial(keys, *_DEFINITION, "fragment_file"),
+    "known-issue-keys": partial(keys, "scenario", "properties", "known_issue", "anyOf", "1"),
     "proxy-keys": partial(
         keys,
         *_DEFINITION,

@@ -43,10 +43,15 @@ def exchangers(targets: Iterable[Target], resolver: Resolver | None = None) -> l
         except ValueError as error:
             problems.append(Problem(target.span, str(error), "name another domain, or a server by 'url'"))
         else:
-            found += [replace(target, name=f"{target.name} {host}", host=host, is_domain=False) for host in hosts]
+            found += [_of(target, host) for host in hosts]
     if problems:
         raise InputError(problems)
     return found
+
+
+def _of(target: Target, host: str) -> Target:
+    url = f"{target.scheme}://{host}:{target.port}"
+    return replace(target, name=f"{target.name} {host}", url=url, host=host, is_domain=False)
 
 
 def _system_resolver() -> Resolver:

@@ -486,10 +486,10 @@ def test_host_that_is_none_is_named(host):
         DemoServer(settings(host=host)).__enter__()
 
 
-def test_all_addresses_are_reached_by_loopback():
+@pytest.mark.parametrize(("host", "told"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]")])
+def test_all_addresses_are_reached_by_loopback(host, told):
     """A server on all addresses is told by one that a client on this machine can connect to."""
-    with DemoServer(settings(host="0.0.0.0")) as server:
-        assert (server.host, server.url) == ("0.0.0.0", f"smtp://127.0.0.1:{server.port}")
+    assert DemoServer(settings(host=host, port=2525)).url == f"smtp://{told}:2525"
 
 
 LMTP_ENVELOPE = ("LHLO c", *ENVELOPE[1:])

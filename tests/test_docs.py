@@ -188,8 +188,8 @@ def outcome_of(block: Block, server: DemoServer) -> Outcome:
         secret=lambda _: server.password,
     )
     target = replace(target, tls=replace(target.tls, ca=str(server.ca)))
-    (case,) = Scheduler(plan([scenario], [target], None, given)).run().cases
-    return case.outcome
+    (outcome,) = {case.outcome for case in Scheduler(plan([scenario], [target], None, given)).run().cases}
+    return outcome
 
 
 @pytest.mark.parametrize("block", yaml_blocks("runs"))
@@ -249,3 +249,9 @@ def test_every_page_is_in_the_index() -> None:
     index = DOCS / "index.md"
     linked = {(DOCS / link).resolve() for link in re.findall(r"\]\(([^)#\s]+)\)", index.read_text("utf-8"))}
     assert set(PAGES) - {index} == linked
+
+
+def test_the_fragment_of_the_manual_is_the_file_that_its_examples_use() -> None:
+    """Who copies the examples gets what is shown."""
+    shown = [block.text for block in consoles.blocks((DOCS / "language.md").read_text("utf-8"))]
+    assert (DOCS / "fragments" / "submit.yaml").read_text("utf-8") in shown

@@ -82,6 +82,7 @@ def test_every_mail_exchanger_is_a_target():
         found = exchangers([target("smtp://example.com:2525")], resolver)
     assert ["mx1.example.com", "a.example.com", "mx2.example.com"] == [one.host for one in found]
     assert ["out mx1.example.com", "out a.example.com", "out mx2.example.com"] == [one.name for one in found]
+    assert "smtp://mx1.example.com:2525" == found[0].url
     assert {("smtp", 2525, False)} == {(one.scheme, one.port, one.is_domain) for one in found}
 
 

@@ -23,7 +23,6 @@ from runner.matching.expectation import (
     Word,
     either,
 )
-
 from runner.matching.partial import LineExpectation
 from runner.matching.recipients import EachRecipient, address_source
 
@@ -110,7 +109,9 @@ def _refuse_beside_words(reading: Reading, step: Mapping, alternatives: tuple[Al
         if (item := step.items.get(key)) is not None:
             reading.fail(item[0].span, f"'{key}' judges a reply, and '{words}' is none", f"leave '{key}' out")
     if (item := step.items.get("within")) is not None and set(alternatives) == {Word.SILENCE}:
-        reading.fail(item[0].span, "'within' says how soon something comes, and 'silence' is nothing", "use 'for' alone")
+        reading.fail(
+            item[0].span, "'within' says how soon something comes, and 'silence' is nothing", "use 'for' alone"
+        )
 
 
 def compile_each(reading: Reading, step: Mapping) -> EachRecipient | None:

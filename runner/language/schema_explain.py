@@ -187,7 +187,9 @@ class ScenarioExplainer(Explainer):
         owners = [name for name in (*VERBS, "expect") if key in self.definitions[name]["properties"]]
         if key in self.definitions["expectation"]["properties"]:
             is_other = verb in EXPECTING
-            advice = "it judges the one reply that 'expect' reads" if is_other else "make it a step of its own: - expect: …"
+            advice = (
+                "it judges the one reply that 'expect' reads" if is_other else "make it a step of its own: - expect: …"
+            )
             return f"'{key}' can't stand beside '{verb}'", advice
         if owners:
             return (

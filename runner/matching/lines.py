@@ -79,8 +79,8 @@ def nearest_line(pattern: Pattern, texts: Sequence[str]) -> str:
 
     Closest is what begins most like the pattern as written; of a regex, the first line that misses it narrowly.
     """
-    if len(texts) == 1:
-        return nearest_miss(pattern, texts[0])
+    if len(texts) < 2:
+        return nearest_miss(pattern, texts[0]) if texts else ""
     numbered = list(enumerate(texts[:_COMPARED_LINES], 1))
     if not pattern.is_regex:
         written = str(pattern).lower()

@@ -121,9 +121,7 @@ def attempts(number: int, elapsed: float) -> str:
     return f"{number} attempt{'' if number == 1 else 's'} in {format_duration(elapsed)}"
 
 
-def _attempt(
-    player: Player, group: Retry, number: int
-) -> Generator[None, None, tuple[Findings, CaseEnded | None]]:
+def _attempt(player: Player, group: Retry, number: int) -> Generator[None, None, tuple[Findings, CaseEnded | None]]:
     """Run the steps once; return what was found, and how it ended before its time."""
     report = player.findings
     attempt = player.findings = report.draft(ends_at_failure=True)

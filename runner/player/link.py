@@ -27,9 +27,10 @@ class Link:
     """
 
     __slots__ = (
+        "_times_of",
         "arrived",
-        "ended",
         "auth_secrets",
+        "ended",
         "events",
         "fault",
         "gave_up",
@@ -53,7 +54,6 @@ class Link:
         "transcript",
         "unread",
         "written",
-        "_times_of",
     )
 
     def __init__(self, sid: int, machine: Machine, transcript: Transcript) -> None:
@@ -100,7 +100,8 @@ class Link:
             if self.line_times:
                 self._times_of[id(event)], self.line_times = self.line_times, []
             events.append((event, now))
-            self.drop_torn()
+            if self.lines_read:
+                self.drop_torn()
             if self.unread > machine.limits.reply or len(events) > machine.limits.lines:
                 self._flooded(now)
                 return

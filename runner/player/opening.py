@@ -96,7 +96,8 @@ def _expect_greeting(player: Player, link: Link, wanted: Expectation) -> Steps:
 def _endpoint(player: Player, connect: Connect | None) -> Endpoint:
     target = player.target
     if target.is_domain:
-        raise erred(f"'{target.name}' are the mail exchangers of {target.host}, and a session is with one: name its url")
+        what = f"'{target.name}' are the mail exchangers of {target.host}"
+        raise erred(f"{what}, and a session is with one: name its url")
     options = connect.tls if connect is not None else TlsOptions()
     source = player.scope.text(connect.source_address).text if connect is not None else ""
     family = connect.family if connect is not None else ""

@@ -161,10 +161,17 @@ def _wait(player: Player, step: Wait) -> Steps:
 
 
 def perform(player: Player, step: Step) -> Steps:
-    """Do what a step says, and read what it expects in place of one whole reply."""
-    yield from PERFORM[type(step)](player, step)
-    if isinstance(step, Exchange):
-        yield from _expect_others(player, step)
+    """Do what a step says, and read what it expects."""
+    doing = PERFORM[type(step)](player, step)
+    # Most steps expect one whole reply, which the verb itself reads: no generator more for them.
+    if isinstance(step, Exchange) and not (step.each is None and step.line_expected is None):
+        return _and_then(doing, _expect_others(player, step))
+    return doing
+
+
+def _and_then(doing: Steps, expecting: Steps) -> Steps:
+    yield from doing
+    yield from expecting
 
 
 def _expect_others(player: Player, step: Exchange) -> Steps:

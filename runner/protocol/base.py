@@ -16,7 +16,18 @@ from typing import ClassVar
 
 from runner.protocol.reply import Event, Malformed, Owed, Reply, Torn, decode, decode_challenge
 
-__all__ = ["CLIENT_LINE", "Event", "Limits", "Machine", "Malformed", "Owed", "Reply", "Torn", "decode", "decode_challenge"]
+__all__ = [
+    "CLIENT_LINE",
+    "Event",
+    "Limits",
+    "Machine",
+    "Malformed",
+    "Owed",
+    "Reply",
+    "Torn",
+    "decode",
+    "decode_challenge",
+]
 
 # RFC 5321 section 4.5.3.1.5 asks for 512 octets a reply line; servers in the field send a few KiB.
 LINE_LIMIT = 64 * 1024

@@ -131,7 +131,6 @@ class TestServe:
             ["--user", "al o'hara=env:P", "--user", "bob=env:P"],
             ["--protocol", "lmtp"],
             ["--protocol", "lmtp", "--tls", "none"],
-            ["--host", "0.0.0.0"],
         ],
         ids=" ".join,
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 from commands import scenario, url, write
 from fake_server import FakeServer, certificates
 
+from runner import mx
 from runner.errors import EXIT_PASSED, EXIT_USAGE
 
 PROJECT = "targets: {{first: 'smtp://127.0.0.1:{port}', second: 'smtp://127.0.0.1:{port}'}}\n"
@@ -301,3 +303,83 @@ class TestTargets:
             ended = mailproof("run", "tls.yaml", *words, "--target", url(server))
         assert expected == ended.code, ended.out
         assert message in " ".join(ended.out.split())
+
+
+class TestReaching:
+    """Targets of the project file that are no URL."""
+
+    SERVER = """\
+import sys
+print("220 mx ESMTP", end="\\r\\n", flush=True)
+for line in sys.stdin:
+    bye = line.startswith("QUIT")
+    print("221 bye" if bye else "250 ok", end="\\r\\n", flush=True)
+    if bye:
+        break
+"""
+
+    @pytest.fixture(autouse=True)
+    def _scenario(self, folder):
+        write(folder, {"a.yaml": scenario("a")})
+
+    def project(self, folder, target):
+        write(folder, {"mailproof.yaml": f"targets: {{out: {target}}}\n"})
+
+    def test_mail_exchangers(self, mailproof, runs, folder, server, monkeypatch):
+        """Every mail exchanger is a target, named after the domain's; a run without a project file asks nobody."""
+        monkeypatch.setattr(mx, "_system_resolver", lambda: None)
+        monkeypatch.setattr(mx, "_hosts", lambda domain, resolver: ["127.0.0.1", "localhost"])
+        self.project(folder, f"{{mx: 'smtp://example.com:{server.port}'}}")
+        ended = mailproof("run", "a.yaml", "--target", "out")
+        assert EXIT_PASSED == ended.code, ended.out + ended.err
+        assert ["out 127.0.0.1", "out localhost"] == [case.target for case in runs[-1].cases]
+
+    def test_checking_asks_no_name_server(self, mailproof, folder, monkeypatch):
+        """`validate` connects nowhere."""
+
+        def asked(*_):
+            raise AssertionError("a name server was asked")
+
+        monkeypatch.setattr(mx, "_hosts", asked)
+        self.project(folder, "{mx: example.com}")
+        assert EXIT_PASSED == mailproof("validate", "a.yaml").code
+
+    def test_a_domain_that_takes_no_mail(self, mailproof, folder, monkeypatch):
+        """It is told at its place in the project file, before anything connects."""
+
+        def refuse(*_):
+            raise ValueError("'example.com' takes no mail: its MX says so (RFC 7505)")
+
+        monkeypatch.setattr(mx, "_system_resolver", lambda: None)
+        monkeypatch.setattr(mx, "_hosts", refuse)
+        self.project(folder, "{mx: example.com}")
+        ended = mailproof("run", "a.yaml")
+        assert EXIT_USAGE == ended.code
+        assert "mailproof.yaml:1:21: 'example.com' takes no mail: its MX says so (RFC 7505)" in ended.err
+
+    def test_a_command(self, mailproof, runs, folder):
+        """A program in place of a server, its path beside the project file."""
+        write(folder, {"serve": f"#!{sys.executable}\n{self.SERVER}"})
+        (folder / "serve").chmod(0o755)
+        self.project(folder, "{command: [./serve]}")
+        ended = mailproof("run", "a.yaml")
+        assert EXIT_PASSED == ended.code, ended.out + ended.err
+        assert [("out", f"command: {folder}/serve")] == [(case.target, case.endpoint) for case in runs[-1].cases]
+
+    def test_a_command_that_fails(self, mailproof, folder):
+        """What it said on standard error is shown where the case is."""
+        script = "import sys; sys.exit('cannot open \\x1b[2J main.cf')"
+        write(folder, {"serve": f"#!{sys.executable}\n{script}\n"})
+        (folder / "serve").chmod(0o755)
+        self.project(folder, "{command: [./serve]}")
+        ended = mailproof("run", "a.yaml")
+        assert 1 == ended.code
+        assert "standard error: cannot open \\x1b[2J main.cf" in ended.out
+        assert "the command ended with status 1" in ended.out
+        assert "\x1b[2J" not in ended.out
+
+    def test_no_command_from_the_command_line(self, mailproof):
+        """Only the project file names one."""
+        ended = mailproof("run", "a.yaml", "--target", "command://sendmail")
+        assert EXIT_USAGE == ended.code
+        assert "unknown scheme 'command'" in ended.err

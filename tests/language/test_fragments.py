@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
-from compiling import compiled, problems_in, steps_of
+from compiling import compiled, expanded, problems_in, project_of, steps_of
 
 from runner.errors import Problem
 from runner.language.compile import read_scenario
 from runner.language.fragments import MAX_DEPTH, MAX_USES
 from runner.language.model import KnownIssue, Repeat, Retry, Scenario, Send, Use
+from runner.resources import bundled
 
 SUBMIT = """fragment: {params: [to, subject]}
 steps:
@@ -42,7 +44,9 @@ def told(problems: list[Problem]) -> list[str]:
 class TestUse:
     def test_its_steps_stand_in_place(self, tmp_path):
         """A fragment is compiled where it is used: its names are the scenario's, its parameters are not."""
-        text = using("  - use: sub/submit.yaml\n    with: {to: '${recipient}', subject: hello}\n  - send: NOOP ${queue_id}")
+        text = using(
+            "  - use: sub/submit.yaml\n    with: {to: '${recipient}', subject: hello}\n  - send: NOOP ${queue_id}"
+        )
         scenario, problems = read(tmp_path, a=text, sub__submit=SUBMIT)
         assert [] == problems
         use, last = scenario.steps
@@ -278,9 +282,20 @@ class TestTopLevel:
         assert [expected] == [one.message for one in problems_in(using("  - expect: 220") + f"known_issue: {value}\n")]
 
 
-def test_index_outside_of_a_repeat(tmp_path):
+def test_index_outside_of_a_repeat():
     """It is told where it is known; in a fragment that a loop uses it has to be passed on."""
-    from compiling import expanded  # noqa: PLC0415
-
     (problem,) = expanded(compiled(using("  - send: NOOP ${index}")))
     assert "'${index}' is known only inside a repeat of the same file" in problem
+
+
+def test_a_target_that_greylists(tmp_path):
+    """A duration of the target, none if it says nothing."""
+    project = project_of(tmp_path, "targets: {a: {url: 'smtp://a', greylisting: 10m}, b: smtp://b}\n")
+    assert (600.0, None) == (project.targets["a"].greylisting, project.targets["b"].greylisting)
+
+
+def test_the_schema_of_fragments_for_editors():
+    """Its file leads to the definition that the tool itself goes by."""
+    schema = json.loads((bundled("schema") / "fragment.schema.json").read_text("utf-8"))
+    file, _, definition = schema["allOf"][0]["$ref"].partition("#/definitions/")
+    assert definition in json.loads((bundled("schema") / file).read_text("utf-8"))["definitions"]

@@ -110,7 +110,8 @@ def test_the_nearest_line(pattern, texts, hint):
 
 
 @given(
-    st.lists(st.one_of(st.none(), st.text(max_size=8)), min_size=1, max_size=5), st.lists(st.text(max_size=8), max_size=6)
+    st.lists(st.one_of(st.none(), st.text(max_size=8)), min_size=1, max_size=5),
+    st.lists(st.text(max_size=8), max_size=6),
 )
 def test_any_block_judges_any_lines(written, texts):
     """Nothing raises, and of a block that does not fit something can be told."""

@@ -117,7 +117,7 @@ class TestGreylisting:
         """Whether the server would have accepted it nobody knows: an error, at once."""
         player = Player(greylisted(compile_case(STEPS), 600.0))
         driver = MemoryDriver(by_turn(LATER))
-        driver._stall = lambda: driver._carry_out(player.stop("interrupted (SIGINT)", driver.now))  # noqa: SLF001
+        driver._stall = lambda: driver._carry_out(player.stop("interrupted (SIGINT)", driver.now))
         played = driver.play(player)
         assert Outcome.ERROR is played.result.outcome
         assert played.result.reason.startswith("interrupted (SIGINT) while greylisted: send RCPT TO:<b@x>: ")

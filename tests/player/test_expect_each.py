@@ -96,7 +96,9 @@ def test_another_mismatch(deliver):
             "expected Bob@Example.com accepted, got no such accepted recipient",
             id="the local part in another case",
         ),
-        pytest.param("{bob@Example.com: 250}", "expected none but bob@Example.com, got carol@x accepted", id="one more"),
+        pytest.param(
+            "{bob@Example.com: 250}", "expected none but bob@Example.com, got carol@x accepted", id="one more"
+        ),
     ],
 )
 def test_other_recipients_than_expected(deliver, each, reason):
@@ -177,19 +179,17 @@ def test_beside_a_line(run, how):
 
 def test_the_last_chunk(run):
     """BDAT with LAST has its replies per recipient as well, also where the RCPTs left in the same write."""
-    steps = "\n".join(
-        [
-            "  - expect: 220",
-            "  - {send: LHLO c, expect: 250}",
-            "  - pipeline:",
-            "      - {send: 'MAIL FROM:<s@x>', expect: 250}",
-            "      - {send: 'RCPT TO:<bob@x>', expect: 250}",
-            "      - {send: 'RCPT TO:<carol@x>', expect: 250}",
-            "  - bdat: hello",
-            "    last: true",
-            "    expect_each: [250, 552]",
-        ]
-    )
+    steps = """\
+  - expect: 220
+  - {send: LHLO c, expect: 250}
+  - pipeline:
+      - {send: 'MAIL FROM:<s@x>', expect: 250}
+      - {send: 'RCPT TO:<bob@x>', expect: 250}
+      - {send: 'RCPT TO:<carol@x>', expect: 250}
+  - bdat: hello
+    last: true
+    expect_each: [250, 552]
+"""
     turns = (b"220 mx\r\n", b"250 hello\r\n", b"250 1\r\n250 2\r\n250 3\r\n", BOB + CAROL)
     result = run(steps, *turns, **LMTP).result
     assert Outcome.PASSED is result.outcome, shown(result)
@@ -227,18 +227,16 @@ def test_no_recipient_is_due(run, steps, reason):
     assert reason == run(steps, b"220 mx\r\n", GO, b"250 ok\r\n").result.steps[-1].reason
 
 
-PRDR = "\n".join(
-    [
-        "  - expect: 220",
-        "  - {send: 'MAIL FROM:<s@x> PRDR', expect: 250}",
-        "  - {send: 'RCPT TO:<bob@x>', expect: 250}",
-        "  - {send: 'RCPT TO:<carol@x>', expect: 250}",
-        "  - {send: DATA, expect: 354}",
-        "  - {data: hello, expect: 353}",
-        "  - expect_each: {bob@x: 250, carol@x: 552}",
-        "  - expect: 250",
-    ]
-)
+PRDR = """\
+  - expect: 220
+  - {send: 'MAIL FROM:<s@x> PRDR', expect: 250}
+  - {send: 'RCPT TO:<bob@x>', expect: 250}
+  - {send: 'RCPT TO:<carol@x>', expect: 250}
+  - {send: DATA, expect: 354}
+  - {data: hello, expect: 353}
+  - expect_each: {bob@x: 250, carol@x: 552}
+  - expect: 250
+"""
 
 
 def test_prdr(run):

@@ -32,6 +32,7 @@ def test_it_is_judged_before_the_reply_is_whole(run):
     assert Outcome.PASSED is run(steps, TEASER, REST + b"554 you spoke too early\r\n").result.outcome
 
 
+MIXED = "a reply whose lines carry different codes, 220 and 521"
 TORN = b"521 5.5.1 you spoke too early\r\n"
 
 
@@ -48,15 +49,10 @@ def test_a_greeting_that_is_given_up(run):
     ("steps", "outcomes"),
     [
         pytest.param("  - expect_line: 220-*\n  - expect: 521", ["passed", "passed"], id="read"),
-        pytest.param(
-            "  - expect_line: 220-*\n  - expect_line: '521 *'\n  - expect: 521", ["passed"] * 3, id="read on"
-        ),
+        pytest.param("  - expect_line: 220-*\n  - expect_line: '521 *'\n  - expect: 521", ["passed"] * 3, id="read on"),
         pytest.param(
             "  - expect: 220",
-            [
-                "failed: the server broke the protocol: a reply whose lines carry different codes, 220 and 521: "
-                "'521 5.5.1 you spoke too early'"
-            ],
+            [f"failed: the server broke the protocol: {MIXED}: '521 5.5.1 you spoke too early'"],
             id="not read",
         ),
     ],

@@ -169,7 +169,7 @@ class TestRepeat:
         steps += "          - when: {var: missing}\n            send: NOOP\n            expect: 250"
         player = Player(compile_case(steps))
         player.start(0.0)
-        player.opened(0, MemoryDriver(lambda: None)._peer, 0.1)  # noqa: SLF001
+        player.opened(0, MemoryDriver(lambda: None)._peer, 0.1)
         assert () == player.received(0, b"220 x\r\n", 0.2)
         assert 0.2 < player.deadline < 0.3
         (*_, done) = player.stop("interrupted", 0.21)
@@ -265,7 +265,9 @@ class TestRetry:
 
     def test_a_lost_connection_ends_it(self):
         """Without a `connect` there is nothing left to try on."""
-        steps = RETRY.replace("connect:\n        expect: 220\n      - ", "").replace("  - retry", "  - expect: 220\n  - retry")
+        steps = RETRY.replace("connect:\n        expect: 220\n      - ", "").replace(
+            "  - retry", "  - expect: 220\n  - retry"
+        )
         played = run_steps(steps, b"220 x\r\n", (b"421 4.3.2 bye\r\n", EOF))
         assert "after 1 attempt in 0" in played.result.reason
         assert Outcome.FAILED is played.result.outcome
@@ -324,9 +326,9 @@ class TestRetry:
 
         def stop():
             stalls.append(driver.now)
-            driver._carry_out(player.stop("interrupted (SIGINT)", driver.now))  # noqa: SLF001
+            driver._carry_out(player.stop("interrupted (SIGINT)", driver.now))
 
-        driver._stall = stop  # noqa: SLF001
+        driver._stall = stop
         result = driver.play(player).result
         assert 1 == len(stalls)
         assert Outcome.ERROR is result.outcome

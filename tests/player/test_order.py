@@ -211,6 +211,8 @@ def test_lmtp_reads_a_reply_for_each_recipient(run):
         ("{reply: 2xx}", True),
         ("{reply: '250 mx*'}", True),
         ("{reply: 5xx}", False),
+        ("{reply: [450, 2xx]}", True),
+        ("{reply: [450, 5xx]}", False),
         ("{tls: false}", True),
         ("{tls: true}", False),
         ("{var: given}", True),

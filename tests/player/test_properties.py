@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory import EOF
@@ -78,12 +80,21 @@ EACH = """\
   - {send: NOOP, expect: 250}
 """
 REPLIES = st.sampled_from([b"250 ok\r\n", b"452-no\r\n452 room\r\n", b"550 no\r\n", b"421 bye\r\n", b"what\r\n", b"25"])
-GREETINGS = st.sampled_from([b"220-wait\r\n220 mx\r\n", b"220 mx\r\n", b"220-wait\r\n554 no\r\n", b"220-a\r\n220-b\r\n220 c\r\n"])
+GREETINGS = st.sampled_from(
+    [
+        b"220-wait\r\n220 mx\r\n",
+        b"220 mx\r\n",
+        b"220-wait\r\n554-no\r\n554 go\r\n",
+        b"220-a\r\n220-b\r\n220 c\r\n",
+    ]
+)
 
 
 @given(
     greeting=GREETINGS,
-    accepted=st.tuples(st.sampled_from([b"250 ok\r\n", b"550 no\r\n"]), st.sampled_from([b"250 ok\r\n", b"550 no\r\n"])),
+    accepted=st.tuples(
+        st.sampled_from([b"250 ok\r\n", b"550 no\r\n"]), st.sampled_from([b"250 ok\r\n", b"550 no\r\n"])
+    ),
     replies=st.lists(REPLIES, max_size=2),
     ends=st.booleans(),
     cuts=st.lists(st.integers(0, 50), max_size=5),
@@ -91,6 +102,7 @@ GREETINGS = st.sampled_from([b"220-wait\r\n220 mx\r\n", b"220 mx\r\n", b"220-wai
 @settings(max_examples=200, deadline=None)
 def test_cuts_make_no_difference_to_lines_and_recipients(greeting, accepted, replies, ends, cuts):
     """However the server's bytes are cut, single lines and the replies of recipients give the same verdicts."""
+    replies = replies[: sum(code == b"250 ok\r\n" for code in accepted)]  # which step a surplus one is told by may vary
     hello = (b"250 hello\r\n", b"250 from\r\n")
     data = b"".join(replies)
     turns = [greeting, *hello, *accepted, b"354 go\r\n", data, b"250 noop\r\n"]
@@ -98,7 +110,7 @@ def test_cuts_make_no_difference_to_lines_and_recipients(greeting, accepted, rep
 
     def turn(part: bytes, *, is_cut: bool) -> tuple:
         edges = sorted({0, len(part), *(cut for cut in cuts if is_cut and cut < len(part))})
-        pieces = tuple(part[start:stop] for start, stop in zip(edges, edges[1:], strict=False))
+        pieces = tuple(part[start:stop] for start, stop in itertools.pairwise(edges))
         return (*pieces, *end) if part is data else pieces
 
     one, other = (

@@ -108,6 +108,48 @@ def test_silence(run):
 
 
 @pytest.mark.parametrize(
+    ("turns", "outcome"),
+    [
+        pytest.param((), Outcome.PASSED, id="nothing"),
+        pytest.param((b"421 bye\r\n", EOF), Outcome.PASSED, id="a reply"),
+        pytest.param((EOF,), Outcome.PASSED, id="the end"),
+        pytest.param((b"250 ok\r\n",), Outcome.FAILED, id="another reply"),
+        pytest.param((b"42",), Outcome.FAILED, id="half a reply"),
+    ],
+)
+def test_silence_or_something_else(run, turns, outcome):
+    """A list may hold `silence`: then nothing for so long is right, and so is what else it names."""
+    steps = "  - expect: 220\n  - {send: X, eol: none}\n  - {expect: [silence, 421, close], for: 45s}\n  - close: reset"
+    assert outcome is run(steps, HELLO, turns).result.outcome
+
+
+@pytest.mark.parametrize(
+    ("step", "outcome"),
+    [
+        pytest.param("{send: QUIT, expect: close, within: 1s}", Outcome.PASSED, id="in time"),
+        pytest.param("{send: QUIT, expect: close, within: 1ms}", Outcome.FAILED, id="late"),
+        pytest.param("{send: QUIT, expect: close, within: 1ms, severity: warning}", Outcome.PASSED, id="noted"),
+        pytest.param("{send: QUIT, expect: [221, close], within: 1ms}", Outcome.FAILED, id="in place of a reply"),
+    ],
+)
+def test_within_holds_for_the_end_too(run, step, outcome):
+    """The end of a connection that was expected may come too late like a reply."""
+    result = run(f"  - expect: 220\n  - {step}", HELLO, EOF, elapses=0.01).result
+    assert outcome is result.outcome
+    assert outcome is Outcome.PASSED or "within" == result.steps[1].differences[0].part
+
+
+def test_named_groups_of_a_capture(run):
+    """A regex under `capture` gives its own name group 1, and each named group its name."""
+    steps = (
+        "  - expect: 220\n  - {send: X, expect: 250, capture: {whole: '/(2.0.0) (?P<word>ok)/'}}\n"
+        "  - {send: '${whole} ${word}', expect: 250}"
+    )
+    played = run(steps, HELLO, OK, OK)
+    assert played.sent[0].startswith(b"X\r\n2.0.0 ok\r\n")
+
+
+@pytest.mark.parametrize(
     ("turn", "reason"),
     [
         pytest.param(b"250 ok\r\n", "expected silence, got 250 ok", id="reply"),

@@ -25,7 +25,9 @@ def last_step(run, step, *turns, **given):
     ("step", "label"),
     [
         pytest.param("{send: 'RCPT TO:<${external}>', expect: 250}", "send RCPT TO:<carol@example.net>", id="send"),
-        pytest.param("talk: |\n      C: RCPT TO:<${external}>\n      S: 250", "C: RCPT TO:<carol@example.net>", id="talk"),
+        pytest.param(
+            "talk: |\n      C: RCPT TO:<${external}>\n      S: 250", "C: RCPT TO:<carol@example.net>", id="talk"
+        ),
         pytest.param("{send: 'RCPT TO:<${external}>', name: carol, expect: 250}", "carol", id="a name of its own"),
         pytest.param(
             "{name: relay, steps: [{send: 'RCPT TO:<${external}>', expect: 250}]}",

@@ -9,7 +9,7 @@ import pytest
 
 from runner.results import CaseResult, Outcome
 from tests.running import described, run_case
-from tests.servers import Listeners, Running
+from tests.servers import Running
 from tests.servers._running import BANNED
 
 HERE = Path(__file__).parent / "scenarios"

@@ -70,7 +70,8 @@ smtpd_client_restrictions = check_client_access inline:{{ {{ {banned} = REJECT y
 smtpd_discard_ehlo_keywords = {without}
 smtpd_error_sleep_time = 0
 smtpd_forbid_bare_newline = {strict}
-smtpd_client_connection_count_limit = 0
+smtpd_client_connection_count_limit = {connections}
+smtpd_client_event_limit_exceptions =
 smtpd_client_connection_rate_limit = 0
 
 smtpd_sasl_auth_enable = yes
@@ -103,6 +104,7 @@ error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
 virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 """
 
@@ -146,6 +148,8 @@ class PostfixVariation:
     """A dot between bare LFs ends a message (CVE-2023-51764)."""
     greylisting: bool = False
     """A sender that is not known is put off for a second."""
+    few_connections: bool = False
+    """A client may have three at once."""
     no_size: bool = False
     no_pipelining: bool = False
     tls12_only: bool = False
@@ -249,6 +253,7 @@ def _main(root: Path, broken: PostfixVariation, files: Certificate, auth: AuthSe
         auth=auth.socket,
         policy=policy,
         tls="none" if broken.starttls_off else "may",
+        connections=3 if broken.few_connections else 0,
         strict="no" if broken.lax_line_ends else "yes",
         key=files.key,
         chain=files.chain,

@@ -143,6 +143,13 @@ class TestFailing:
         assert Outcome.FAILED is result.outcome
         assert "expected the TLS handshake to fail (" in result.reason
 
+    def test_exim_speaks_old_versions(self, exim_server, play):
+        """Debian's Exim, by GnuTLS, still takes TLS 1.1, and who demands that it doesn't is told."""
+        running = exim_server.plain
+        assert passed(play("  - {starttls: {max: TLSv1.1}, tls_expect: {version: TLSv1.1}}\n", running), running)
+        result = play("  - {starttls: {max: TLSv1.1}, tls_expect: {fails: protocol}}\n", running)
+        assert "expected the TLS handshake to fail (no common TLS version), got TLSv1.1 " in result.reason
+
     def test_another_failure(self, broken_postfix, play):
         """A certificate that is wrong in another way fails, with what it is."""
         steps = "  - {starttls: , tls_expect: {fails: name}}\n"
