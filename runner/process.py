@@ -20,7 +20,7 @@ from runner.wire import Fault, FaultKind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Seconds from SIGTERM to SIGKILL.
+# Seconds from SIGTERM to SIGKILL; fewer when the driver stops and has no more for a goodbye (R6).
 KILL_AFTER = 1.0
 # Seconds between two looks at whether it has ended: at first, and at most.
 FIRST_LOOK, LONGEST_LOOK = 0.001, 0.05
@@ -35,6 +35,7 @@ class Loop(Protocol):
     """What a process that is about to end needs of the driver."""
 
     clock: Callable[[], float]
+    goodbye: float
     leaving: set[Process]
 
     def alarm(self, target: Process, when: float, /) -> None:
@@ -160,7 +161,7 @@ class Process:
                 self._let_go()
                 return
             self._signal()
-            self._next_signal, self._pause = now + KILL_AFTER, FIRST_LOOK
+            self._next_signal, self._pause = now + min(KILL_AFTER, self._loop.goodbye), FIRST_LOOK
         if self.status is None:
             self._loop.alarm(self, min(self._next_signal, now + self.look_pause()))
             return

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -119,14 +121,25 @@ def _serve(settings: DemoSettings, users: list[str]) -> int:
         caught.append(number)
         server.stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants it ignored
-            signal.signal(number, stop)
-    with server:
+    with _signals(stop), server:
         if not caught:
             show(_describe(server, is_own_user=bool(users), source=_source(users)))
             server.wait()
     return EXIT_INTERRUPTED if caught[-1:] == [signal.SIGINT] else EXIT_TERMINATED
+
+
+@contextmanager
+def _signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let a function handle what ends a process; SIGHUP not where `nohup` has it ignored."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number, old in before.items():
+        if number != signal.SIGHUP or old is not signal.SIG_IGN:
+            signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 def _user(text: str) -> tuple[str, str]:

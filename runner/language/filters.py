@@ -30,7 +30,10 @@ class FilterSpec:
 
 def to_bytes(text: str) -> bytes:
     """Return the UTF-8 of a value; bytes that came undecodable from the environment go out as they were."""
-    return text.encode("utf-8", "surrogateescape")
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _base64_decode(text: str, _: int) -> str:

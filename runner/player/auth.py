@@ -35,7 +35,7 @@ def authenticate(player: Player, step: Auth) -> Steps:
     """Perform the exchange; the step's `expect` judges the final reply."""
     from runner.sasl import SaslError, SaslUnableError  # noqa: PLC0415 -- hashes: only where a scenario uses auth
 
-    link = yield from begun(player, step)
+    link = yield from begun(player)
     require_clear(player, link, step)
     assert step.expect is not None
     wanted = fill(player, step.expect)

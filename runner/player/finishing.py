@@ -37,12 +37,15 @@ def finish(player: Player) -> Steps:
     """
     links = {name: link for name, link in player.links.items() if link.has_begun and not link.is_dropped}
     begin_farewell(player)
+    until = player.step_deadline
     found = {name: _unsettled(player, link) for name, link in links.items()}
-    for link in links.values():
-        if not (link.events or link.gave_up or link.is_broken) and _may_say_goodbye(link):
-            say_goodbye(player, link)
+    settled = [name for name, link in links.items() if not (link.events or link.gave_up or link.is_broken)]
+    told = [name for name in settled if _may_say_goodbye(links[name])]
+    for name in told:
+        say_goodbye(player, links[name])
     for name, link in links.items():
-        late = yield from _end(player, link)
+        player.step_deadline = until
+        late = yield from _end(player, link, is_told=name in told)
         wrong = found[name] or late
         if wrong and player.findings.outcome is Outcome.PASSED:
             whose = f", session {name}" if name != MAIN else ""
@@ -73,25 +76,27 @@ def begin_farewell(player: Player) -> None:
     player.case_deadline = max(player.case_deadline, player.step_deadline)
 
 
-def _end(player: Player, link: Link) -> Wrong:
-    """Close a connection; return what came that was not owed, or an empty text."""
+def _end(player: Player, link: Link, *, is_told: bool = False) -> Wrong:
+    """Close a connection, to which the goodbye may have been said; return what came that was not owed, or nothing."""
     late = ""
     if link.can_send and not (link.gave_up or link.is_broken):
-        late = yield from _say_farewell(player, link)
+        late = yield from _say_farewell(player, link, is_told=is_told)
     drop(player, link)
     return late
 
 
-def _say_farewell(player: Player, link: Link) -> Wrong:
+def _say_farewell(player: Player, link: Link, *, is_told: bool) -> Wrong:
     """Read what is owed yet (it belongs in the transcript, whatever the verdict), say goodbye, read to the end."""
-    late = yield from read_out(player, link, until_settled=True)
-    if link.gave_up or late:
-        return late
-    if _may_say_goodbye(link):
-        say_goodbye(player, link)
-    if link.machine.said_goodbye or link.machine.owed:
-        late = yield from read_out(player, link)
-    return late
+    if not is_told:
+        late = yield from read_out(player, link, until_settled=True)
+        if link.gave_up or late:
+            return late
+        is_told = _may_say_goodbye(link)
+        if is_told:
+            say_goodbye(player, link)
+    if is_told or link.machine.said_goodbye or link.machine.owed:
+        return (yield from read_out(player, link))
+    return ""
 
 
 def _may_say_goodbye(link: Link) -> bool:

@@ -47,7 +47,7 @@ def connect(player: Player, step: Connect) -> Steps:
         yield from _expect_greeting(player, link, wanted)
 
 
-def begun(player: Player, step: Step) -> Generator[None, None, Link]:
+def begun(player: Player) -> Generator[None, None, Link]:
     """Return the session's connection, opened if this is the session's first step."""
     link = player.links.get(player.session)
     if link is None:

@@ -24,7 +24,7 @@ Steps = Generator[None, None, None]
 
 def start_tls(player: Player, step: StartTls) -> Steps:
     """Send the command, judge the go-ahead, and if it is one make the handshake (RFC 3207)."""
-    link = yield from begun(player, step)
+    link = yield from begun(player)
     require_clear(player, link, step)
     _require_settled(player, link, "STARTTLS")
     put_ready(player, link, link.machine.starttls_command)
@@ -38,7 +38,7 @@ def start_tls(player: Player, step: StartTls) -> Steps:
 
 def handshake(player: Player, step: Handshake) -> Steps:
     """Make the handshake alone; before a greeting (implicit TLS by hand) that is what stays owed."""
-    link = yield from begun(player, step)
+    link = yield from begun(player)
     require_clear(player, link, step)
     if not link.awaits_greeting:
         _require_settled(player, link, "the TLS handshake")

@@ -13,7 +13,7 @@ from commands import ended, scenario, start, write
 
 from runner.cli import selection
 from runner.cli.demo import roles
-from runner.cli.serve import _quoted
+from runner.cli.serve import _quoted, _signals
 from runner.demo import DemoSettings
 from runner.errors import EXIT_INTERRUPTED, EXIT_PASSED, EXIT_TERMINATED, EXIT_TOOL, EXIT_USAGE
 from runner.resources import bundled
@@ -203,6 +203,20 @@ class TestServe:
         assert (code, "") == (ended.code, ended.out)
         assert message in ended.err
         assert "hunter2" not in ended.err
+
+    @pytest.mark.parametrize("is_ignored", [False, True], ids=["terminal", "nohup"])
+    def test_signals(self, is_ignored):
+        """They are caught while it serves and no longer; SIGHUP not where `nohup` has it ignored."""
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        old = signal.SIG_IGN if is_ignored else signal.SIG_DFL
+        outside = signal.signal(signal.SIGHUP, old)
+        try:
+            before = [signal.getsignal(number) for number in numbers]
+            with _signals(print):
+                assert [print, print, old if is_ignored else print] == [signal.getsignal(number) for number in numbers]
+            assert before == [signal.getsignal(number) for number in numbers]
+        finally:
+            signal.signal(signal.SIGHUP, outside)
 
     def test_port_is_taken(self, mailproof, server):
         """A port on which another program listens is told as that."""

@@ -263,7 +263,7 @@ class TestSignals:
         assert (expected, "") == (result.code, result.err)
         # A second is what it may take; the rest is for a busy machine that ends the process.
         assert elapsed < 2.0
-        assert f"interrupted ({number.name}): 0 passed, 0 failed, 2 error, 1 not run" in result.out
+        assert f"interrupted ({number.name}): 0 passed, 0 failed, 2 errors, 1 not run" in result.out
         assert "a         error" in result.out
         assert "c         not run" in result.out
         assert [b"", b""] == silent.heard

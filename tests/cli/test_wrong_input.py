@@ -20,7 +20,7 @@ def test_golden(mailproof, server, command, path):
     """Every file of the collection is refused in its own words, and nothing is connected."""
     ended = mailproof(command, path, "--target", url(server))
     assert (EXIT_USAGE, "") == (ended.code, ended.out)
-    assert re.search(r"\d+ problems? in 1 file; nothing was connected\n$", ended.err)
+    assert re.search(r"\d+ problems? in \d files?; nothing was connected\n$", ended.err)
     assert re.match(re.escape(str(path)) + r":\d+:\d+: ", ended.err)
     assert "Traceback" not in ended.err
     assert re.fullmatch(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]*", ended.err)
@@ -32,7 +32,9 @@ def test_all_at_once(mailproof, server):
     ended = mailproof("run", *GOLDEN, "--target", url(server))
     assert EXIT_USAGE == ended.code
     assert [] == [path.name for path in GOLDEN if f"{path}:" not in ended.err]
-    assert f"in {len(GOLDEN)} files; nothing was connected" in ended.err
+    count = re.search(r"in (\d+) files; nothing was connected\n$", ended.err)
+    assert count is not None
+    assert len(GOLDEN) <= int(count[1])  # what they name is told, too
     assert 0 == server.connections
 
 
