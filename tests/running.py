@@ -32,6 +32,7 @@ def run_case(
     ca: str | Path = "",
     tags: tuple[str, ...] = (),
     greylisting: float | None = None,
+    sessions: Mapping[str, str] | None = None,
 ) -> CaseResult:
     """Play the scenario and return what came of it; one that makes no sense with the target is skipped.
 
@@ -43,6 +44,7 @@ def run_case(
         token: the same, a bearer token.
         ca: the PEM file of the CA that vouches for the server; '' for the system's.
         tags: what the target is.
+        sessions: the URLs of further sessions' targets, by the session's name.
         greylisting: for how many seconds a case that is put off is run again; None for not at all.
 
     Raises:
@@ -59,7 +61,12 @@ def run_case(
         tls=TlsWish(ca=str(ca)),
         secrets={name: SecretRef("env", name, None) for name, value in secrets.items() if value},
     )
-    given = Given(variables=variables, client_name=CLIENT, secret=lambda reference: secrets[reference.value])
+    given = Given(
+        variables=variables,
+        client_name=CLIENT,
+        secret=lambda reference: secrets[reference.value],
+        sessions={name: parse_target(url) for name, url in (sessions or {}).items()},
+    )
     seed = Seed(f"t{uuid.uuid4().hex[:12]}", datetime.now(UTC))
     case = expand(scenario, target, None, given, seed=seed, problems=problems)
     if isinstance(case, Skip):

@@ -185,6 +185,8 @@ class ShortFormReader:
         message = f"'{shown}' is no reply code of {self.machine.name}"
         if word in _WORDS:
             message, advice = f"nothing follows the word '{word}'", _word_advice(_WORDS[word], flat)
+        elif flat.lower() in _WORDS:
+            advice = f"write '{flat.lower()}'"
         elif _CODE_LIKE.match(word):
             advice = "codes are 200 to 599; x is any digit"
         elif lowered and lowered[0] != word and lowered.end() == len(word):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from runner.language.model import Connect, ProxyOptions, Step, TlsOptions
+from runner.language.model import Connect, ProxyOptions, TlsOptions
 from runner.language.reaching import make_proxy
 from runner.matching.expectation import Expectation, Word
 from runner.player.ending import StepEnded, TimedOut, erred, failed

@@ -154,6 +154,7 @@ def test_a_placeholder_stands_for_code_and_status(text, shown, values):
         ("25", "'25' is no reply code of smtp", "write a code such as 250, 2xx or 25x", 1),
         ("2501", "'2501' is no reply code of smtp", "write a code such as 250, 2xx or 25x", 1),
         ("2XX", "'2XX' is no reply code of smtp", "write '2xx'", 1),
+        ("CLOSE", "'CLOSE' is no reply code of smtp", "write 'close'", 1),
         ("clsoe", "'clsoe' is no reply code of smtp", "did you mean 'close'?", 1),
         ("25${x}", "'25${x}' is no reply code of smtp", "a placeholder stands for the whole code, such as ${reply}", 1),
         ("${a}${b}", "a blank is due after '${a}'", "write '${a} ${b}'", 1),

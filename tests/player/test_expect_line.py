@@ -23,7 +23,9 @@ GREETED = "  - expect_line: 220-*\n  - expect: |\n      220-please wait\n      2
 )
 def test_the_line_and_then_the_whole(run, turn):
     """The line stays a part of its reply, which a later step reads whole; how it is cut makes no difference."""
-    assert ["passed", "passed"] == shown(run(GREETED, turn).result)
+    result = run(GREETED, turn).result
+    assert ["passed", "passed"] == shown(result)
+    assert "expect_line 220-*" == result.steps[0].label
 
 
 def test_it_is_judged_before_the_reply_is_whole(run):

@@ -16,9 +16,13 @@ EOLS = {"crlf": b"\r\n", "lf": b"\n", "cr": b"\r", "none": b""}
 
 
 def expect_alone(compiler: StepCompiler, node: Mapping) -> Step | None:
-    """`expect`: the next reply that is owed."""
+    """`expect`, `expect_each`, `expect_line`: what is read next."""
     expectation = compile_expectation(compiler.reading, node)
     label = f"expect {expectation}" if expectation is not None else "expect"
+    if "expect_each" in node.items:
+        label = "expect_each"
+    elif (line := compiler.reading.text(node.get("expect_line"))) and expectation is None:
+        label = f"expect_line {line}"
     return compiler.after(Exchange(**compiler.common(node, label), expect=expectation))
 
 

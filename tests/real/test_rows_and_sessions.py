@@ -1,4 +1,4 @@
-"""Several sessions of one case against a real Postfix."""
+"""Rows of a matrix, and several sessions of one case, against real servers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from runner.cli import main
+from runner.errors import EXIT_FAILED
 from runner.results import CaseResult, Outcome
 from tests.running import described, run_case
 from tests.servers import Running
 
+SCENARIOS = Path(__file__).parent / "scenarios"
 HELLO = """\
       - expect: 220
       - send: EHLO ${client.name}
@@ -120,3 +123,33 @@ def test_without_the_limit_all_are_greeted(postfix_server, tmp_path):
     result = play(CROWD, postfix_server.plain, tmp_path)
     assert result.outcome is Outcome.PASSED, described(result)
     assert 10 == len(result.transcripts)
+
+
+def test_each_row_is_judged_by_itself(postfix_server, tmp_path, monkeypatch, capsys):
+    """Users with their passwords from a file: who may log in does, who may not is refused, no password is shown."""
+    running = postfix_server.plain
+    (tmp_path / "per-user.yaml").write_text((SCENARIOS / "per-user.yaml").read_text())
+    rows = ["user,password,reply", f"alice@example.com,{running.password},235", "alice@example.com,wrong-one,535 5.7.8"]
+    (tmp_path / "users.csv").write_text("\n".join([*rows, f"nobody@example.com,{running.password},235 2.7.0", ""]))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    code = main(["run", "per-user.yaml", "--target", running.url, "--verbose"])
+    told = capsys.readouterr().out
+    assert EXIT_FAILED == code
+    assert "2 passed, 1 failed in " in told
+    assert "PASSED  Who may log in with which password [user=alice@example.com reply='535 5.7.8']" in told
+    assert "FAILED  Who may log in with which password [user=nobody@example.com reply='235 2.7.0']" in told
+    assert running.password not in told
+    assert "wrong-one" not in told
+
+
+def test_sessions_of_two_protocols(postfix_server, dovecot_server):
+    """One replies once, the other for each recipient."""
+    mailbox = dovecot_server.tcp
+    result = run_case(
+        SCENARIOS / "lmtp-beside-smtp.yaml",
+        postfix_server.plain.url,
+        mailbox.variables,
+        sessions={"mailbox": mailbox.url},
+    )
+    assert result.outcome is Outcome.PASSED, f"{described(result)}\n{mailbox.log_tail()}"
