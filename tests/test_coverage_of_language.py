@@ -74,7 +74,7 @@ def documents() -> Iterator[Any]:
             yield yaml.load(path.read_text("utf-8"), _Texts)
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for kind, text in re.findall(r"^```yaml *(\w*)\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
-            if kind in ("", "runs", "fails", "steps"):
+            if kind in ("", "runs", "fails", "steps", "project"):  # a target's tls is a step's
                 yield yaml.load(text, _Texts)
 
 

@@ -138,9 +138,12 @@ def test_steps_compile(block: Block) -> None:
 
 @pytest.mark.parametrize("block", yaml_blocks("project"))
 def test_project_file_loads(block: Block, tmp_path: Path) -> None:
-    """A project file is right; the CA that a demo server would have is there."""
+    """A project file is right; the CA that a demo server would have is there, and what it names below `tls/`."""
     authority = tmp_path / "ca.pem"
     authority.touch()
+    for name in re.findall(r"\btls/([\w-]+\.pem)", block.text):
+        (tmp_path / "tls").mkdir(exist_ok=True)
+        (tmp_path / "tls" / name).touch()
     path = tmp_path / "mailproof.yaml"
     path.write_text(block.text.replace(consoles.SHOWN_CA, str(authority)), "utf-8")
     problems: list[Problem] = []

@@ -189,6 +189,9 @@ def _targets(
             advice = did_you_mean(session.target, known, "the targets are")
             advice = advice or f"write it into mailproof.yaml under targets:, or give it by --session {name}=URL"
             problems.append(Problem(session.span, f"unknown target '{session.target}'", advice))
+        elif name != MAIN and at.is_domain and at is not target:
+            message = f"the target '{at.name}' of the session '{name}' is every mail exchanger of a domain"
+            problems.append(Problem(session.span, message, "a session is with one server: name a target with a host"))
         elif at.protocol != session.protocol:
             advice = f"say what the session speaks: sessions: {{{name}: {{target: …, protocol: {at.protocol}}}}}"
             message = f"the session '{name}' speaks {session.protocol}, and its target '{at.name}' {at.protocol}"

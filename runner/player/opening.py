@@ -68,15 +68,24 @@ def _open(
         except TimedOut as late:
             drop(player, link, "reset")
             word = None if player.is_case_over else Word.TIMEOUT
-            _settle_unopened(link, wanted, word, f"no connection to {endpoint} {late}", is_tls=False)
+            _settle_unopened(link, wanted, word, f"{_missing(endpoint)} {late}", is_tls=False)
             return False
         if link.fault is not None:
             is_tls = link.fault.kind.name.startswith("TLS_")
-            reason = f"no connection to {endpoint}: {link.fault}"
+            reason = f"{_missing(endpoint)}: {link.fault}"
+            if is_tls:
+                reason = f"the TLS handshake with {endpoint} failed: {link.fault}"
             _settle_unopened(link, wanted, _WORDS.get(link.fault.kind), reason, is_tls=is_tls)
             return False
     player.note_addresses(link, player.session)
     return True
+
+
+def _missing(endpoint: Endpoint) -> str:
+    """Say what did not come about; with implicit TLS it may be the connection or the handshake on it."""
+    if endpoint.tls is None:
+        return f"no connection to {endpoint}"
+    return f"no connection with a finished TLS handshake to {endpoint}"
 
 
 def _settle_unopened(link: Link, wanted: Expectation | None, word: Word | None, reason: str, *, is_tls: bool) -> None:

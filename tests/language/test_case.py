@@ -291,6 +291,7 @@ TARGETS = """targets:
     vars: {who: far, only: x}
     secrets: {pin: {env: FAR}, own: {env: OWN}}
   box: lmtp://box.example
+  all: {mx: example.com}
 """
 SAY_PROTOCOL = "say what the session speaks: sessions: {other: {target: …, protocol: lmtp}}"
 OF_MX = "  - send: NOOP ${who} ${target.host}\n"
@@ -341,7 +342,12 @@ def test_the_command_line_comes_before_the_file(tmp_path):
     ("sessions", "expected"),
     [
         ("{other: fra}", "x.yaml:2:19: unknown target 'fra' = did you mean 'far'?"),
-        ("{other: {target: nowhere}}", "x.yaml:2:28: unknown target 'nowhere' = the targets are: box, far, mx"),
+        ("{other: {target: nowhere}}", "x.yaml:2:28: unknown target 'nowhere' = the targets are: all, box, far, mx"),
+        (
+            "{other: all}",
+            "x.yaml:2:19: the target 'all' of the session 'other' is every mail exchanger of a domain"
+            + " = a session is with one server: name a target with a host",
+        ),
         ("{other: box}", f"x.yaml:2:19: the session 'other' speaks smtp, and its target 'box' lmtp = {SAY_PROTOCOL}"),
     ],
 )
