@@ -72,9 +72,10 @@ def _open(
             return False
         if link.fault is not None:
             is_tls = link.fault.kind.name.startswith("TLS_")
-            reason = f"{_missing(endpoint)}: {link.fault}"
+            missing = _missing(endpoint) if link.fault.kind is FaultKind.RESET else f"no connection to {endpoint}"
             if is_tls:
-                reason = f"the TLS handshake with {endpoint} failed: {link.fault}"
+                missing = f"the TLS handshake with {endpoint} failed"
+            reason = f"{missing}: {link.fault}"
             _settle_unopened(link, wanted, _WORDS.get(link.fault.kind), reason, is_tls=is_tls)
             return False
     player.note_addresses(link, player.session)

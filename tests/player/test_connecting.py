@@ -246,3 +246,10 @@ def test_work_beside_the_conversation_has_the_steps_time():
     player = Player(compile_case("  - {wait: 1s}"))
     player.start(1.0)
     assert () == player.worked(Work(lambda: None), None, 1.5)
+
+
+def test_tls_from_the_start_that_does_not_come(playing_alone):
+    """Where TLS is implicit, the connection may stand and the handshake hang: the reason says which of both it is of."""
+    result = playing_alone("  - {connect: , timeout: 5s}", url="smtps://127.0.0.1:465")
+    reason = "error: no connection with a finished TLS handshake to 127.0.0.1:465 within 5 s"
+    assert [reason] == shown(result)

@@ -329,7 +329,9 @@ def test_failed_or_error_without_a_connection(run, server, outcome):
     """No connection is no verdict; a certificate that does not verify is one."""
     result = run("  - expect: 220", lambda: server).result
     assert outcome is result.outcome
-    assert f"no connection to 127.0.0.1:25: {server}" == result.steps[0].reason
+    is_tls = server.kind.name.startswith("TLS_")
+    what = "the TLS handshake with 127.0.0.1:25 failed" if is_tls else "no connection to 127.0.0.1:25"
+    assert f"{what}: {server}" == result.steps[0].reason
 
 
 def test_the_servers_fault_outweighs_ours(run):

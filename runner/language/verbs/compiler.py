@@ -78,7 +78,7 @@ class StepCompiler:
             reading.enter(before)
 
     def _step(self, node: Mapping, verbs: list[str]) -> Step | None:
-        before, others = self.auth, dict(self.auths)
+        before, others = self.auth, dict(self.auths) if "when" in node.items else {}
         step = VERBS[verbs[0] if verbs else "expect"](self, node)
         if "expect_each" in node.items or "expect_line" in node.items:
             step = self._expecting_others(step, node)
