@@ -72,7 +72,7 @@ def at_rate(rate: int) -> Pace:
 
 def send_message(player: Player, step: Data) -> Steps:
     """`data`: write the message alone, after a 354."""
-    link = yield from begun(player)
+    link = player.links.get(player.session) or (yield from begun(player))
     is_refused = link.is_closed and not link.is_dropped and bool(link.events) and link.may_write_message
     if not is_refused:  # a refusal came early, and the end with it: what is left is to judge it
         require_clear(player, link, step)
@@ -91,7 +91,7 @@ def send_message(player: Player, step: Data) -> Steps:
 
 def send_octets(player: Player, step: Bytes | Bdat) -> Steps:
     """`bytes` and `bdat`: write octets, whatever the server is about to read them as."""
-    link = yield from begun(player)
+    link = player.links.get(player.session) or (yield from begun(player))
     if has_met_close(link, step):
         settle(player, link, step.expect, Word.CLOSE)  # type: ignore[arg-type]
         return

@@ -230,7 +230,7 @@ def fill_lines(template: Template, scope: Scope, *, is_stuffed: bool) -> Line:
     append = _append_stuffed if is_stuffed else bytearray.extend
     for part in template.parts:
         if isinstance(part, str):
-            _append_lines(filling.data, part, append)
+            _append_lines(filling.data, part, append, is_stuffed=is_stuffed)
         else:
             filling.add_value(part, append)
     return filling.line()
@@ -259,12 +259,11 @@ def _has_bare_line(data: bytearray, marks: list[Mark]) -> bool:
     return any(b"\0" in line and not line.strip(b" \0") for line in lines)
 
 
-def _append_lines(out: bytearray, text: str, append: Append) -> None:
-    first, *rest = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    append(out, to_bytes(first))
-    for line in rest:
-        out += b"\r\n"
-        append(out, to_bytes(line))
+def _append_lines(out: bytearray, text: str, append: Append, *, is_stuffed: bool) -> None:
+    lines = to_bytes(text).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if is_stuffed:
+        lines = lines.replace(b"\n.", b"\n..")
+    append(out, lines.replace(b"\n", b"\r\n"))
 
 
 def _append_stuffed(out: bytearray, piece: bytes) -> None:

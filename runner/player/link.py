@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from runner.matching.expectation import Word
@@ -60,7 +59,7 @@ class Link:
         self.sid = sid
         self.machine = machine
         self.transcript = transcript
-        self.events: deque[tuple[Event, float]] = deque()  # not taken yet, with the time when they came
+        self.events: list[tuple[Event, float]] = []  # not taken yet, with the time when they came
         self.unread = 0  # bytes that came since nothing waited in `events`
         self.arrived = 0.0  # when the event came that was taken last
         self.ended = 0.0  # when the server ended the connection
@@ -83,7 +82,7 @@ class Link:
         self.line_times: list[float] = []  # when the lines came of a reply that is not whole
         self._times_of: dict[int, list[float]] = {}  # the same of replies in `events` that came in parts
         self.written: float | None = None  # when something was sent last
-        self.auth_secrets: set[str] = set()  # secrets that were sent alone in the open AUTH exchange
+        self.auth_secrets: frozenset[str] = frozenset()  # secrets that were sent alone in the open AUTH exchange
 
     def received(self, data: bytes, now: float) -> None:
         """Take bytes and read the replies in them."""
@@ -120,7 +119,7 @@ class Link:
         """Return the next reply, if it is whole."""
         if not self.events:
             return None
-        event, self.arrived = self.events.popleft()
+        event, self.arrived = self.events.pop(0)
         self._times_of.pop(id(event), None)
         self.lines_read = 0
         if not self.events:
@@ -131,7 +130,7 @@ class Link:
         if event.code == _GOING_AWAY:
             self.last_words = event
         if self.auth_secrets and not event.is_challenge:
-            self.auth_secrets.clear()
+            self.auth_secrets = frozenset()
         return event
 
     def next_line(self) -> tuple[bytes, float] | None:
@@ -156,7 +155,7 @@ class Link:
         """Drop a greeting that the server has given up, if steps have read every line that there was of it."""
         event = self.events[0][0] if self.lines_read and self.events else None
         if isinstance(event, Torn) and self.lines_read == len(event.lines):
-            self.events.popleft()
+            self.events.pop(0)
             self.lines_read = 0
 
     @property

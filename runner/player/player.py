@@ -6,7 +6,6 @@ it needs something from outside; every call wakes it. It sleeps in one place onl
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -473,6 +472,8 @@ class Player:
     def nonce(self) -> str:
         """Return a token that no other exchange uses, made from the case's own."""
         self._nonces += 1
+        import hashlib  # noqa: PLC0415 -- few cases need it, and start-up counts
+
         return hashlib.sha256(f"{self.case.token}/{self._nonces}".encode()).hexdigest()[:32]
 
     # What came of them.

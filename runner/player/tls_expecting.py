@@ -6,7 +6,6 @@ not or otherwise, ends the step.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -119,6 +118,8 @@ def _of_other_session(player: Player, session: str, facts: TlsFacts) -> Iterator
 
 
 def _fingerprint(certificate: bytes) -> str:
+    import hashlib  # noqa: PLC0415 -- few cases need it, and start-up counts
+
     return f"SHA-256 {hashlib.sha256(certificate).hexdigest()}" if certificate else "none"
 
 

@@ -58,7 +58,7 @@ def _line(player: Player, link: Link, step: Send) -> Line:
 
 
 def _send(player: Player, step: Send) -> Steps:
-    link = yield from begun(player)
+    link = player.links.get(player.session) or (yield from begun(player))
     if has_met_close(link, step):
         settle(player, link, step.expect, Word.CLOSE)  # type: ignore[arg-type]
         return
@@ -72,7 +72,7 @@ def _send(player: Player, step: Send) -> Steps:
 
 
 def _expect(player: Player, step: Exchange) -> Steps:
-    link = yield from begun(player)
+    link = player.links.get(player.session) or (yield from begun(player))
     if link.is_dropped:
         raise erred("nothing can be read: an earlier step closed the connection; 'connect' opens another")
     if step.expect is not None:
@@ -85,7 +85,7 @@ def _pipeline(player: Player, step: Pipeline) -> Steps:
     Once something is wrong, lines whose reply does not come are not run: whether a server closes at once or
     a moment later makes no difference.
     """
-    link = yield from begun(player)
+    link = player.links.get(player.session) or (yield from begun(player))
     require_clear(player, link, step)
     parts = [_part(player, link, one) for one in step.steps if isinstance(one, Send | Bytes | Bdat)]
     if parts:
@@ -127,7 +127,7 @@ def _judge_all(player: Player, link: Link, step: Pipeline) -> Generator[None, No
 
 
 def _hangup(player: Player, step: Hangup) -> Steps:
-    link = yield from begun(player)
+    link = player.links.get(player.session) or (yield from begun(player))
     require_no_surplus(player, link, step)
     wrong = ""
     if step.how == "quit" and not link.is_dropped:
