@@ -56,9 +56,7 @@ def begun(player: Player) -> Generator[None, None, Link]:
     return link
 
 
-def _open(
-    player: Player, link: Link, endpoint: Endpoint, wanted: Expectation | None
-) -> Generator[None, None, bool]:
+def _open(player: Player, link: Link, endpoint: Endpoint, wanted: Expectation | None) -> Generator[None, None, bool]:
     """Open a connection, or take what comes in its place if that was wanted; return whether it stands."""
     link.has_begun = True
     player.act(Open(link.sid, endpoint))

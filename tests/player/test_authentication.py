@@ -188,8 +188,10 @@ def test_a_response_of_several_parts(run):
 
 
 def test_plain_by_hand_as_the_answer_to_a_challenge(run):
-    """`\\0` is NUL in a response on a line of its own, too."""
-    steps = "  - expect: 220\n  - {send: AUTH PLAIN, expect: 334}\n  - {send: '\\0${username}\\0${password}', expect: 235}"
+    r"""`\\0` is NUL in a response on a line of its own, too."""
+    steps = (
+        "  - expect: 220\n  - {send: AUTH PLAIN, expect: 334}\n  - {send: '\\0${username}\\0${password}', expect: 235}"
+    )
     played = run(steps, HELLO, b"334 \r\n", DONE, **GIVEN)
     assert b64(f"\0alice\0{PASSWORD}") + b"\r\n" in played.sent[0]
 
