@@ -14,6 +14,7 @@ from fake_server import FakeServer, certificates
 from test_session import POLITE, Recorder, local, polite, run
 
 from runner import connection, net, process
+from runner.net import resolving
 from runner.proxy import SocketAddress, header
 from runner.session import Driver
 from runner.wire import Close, Done, Endpoint, Fault, FaultKind, Flow, ProxyHeader, Secure, TlsWish, Work, Write
@@ -176,7 +177,7 @@ class TestFamily:
                 net.Address(socket.AF_INET6, ("::1", server.port)),
                 net.Address(socket.AF_INET, ("127.0.0.1", server.port)),
             )
-            monkeypatch.setattr(net, "_look_up", lambda host, port, flags=0: both)
+            monkeypatch.setattr(resolving, "_look_up", lambda host, port, flags=0: both)
             player = Recorder(Endpoint("mx.test", server.port, family="ipv4"), POLITE)
             assert ["polite"] == run(driver, player)
         assert "127.0.0.1" == player.events[0][2].remote_address

@@ -13,7 +13,7 @@ import pytest
 from fake_server import certificates
 
 from runner import net
-from runner.net import Broken, Resolver, SelectorPoller, TlsContexts, Wakeup
+from runner.net import Broken, Resolver, SelectorPoller, TlsContexts, Wakeup, resolving
 from runner.wire import Fault, FaultKind, TlsWish
 
 
@@ -151,9 +151,9 @@ def test_lookups_of_one_name_are_one(monkeypatch):
     """Askers share a lookup; what was found is kept for its time."""
     found = (net.Address(socket.AF_INET, ("192.0.2.1", 25)),)
     asked, woken, now, answers = [], threading.Event(), [0.0], []
-    numeric = net.numeric
-    monkeypatch.setattr(net, "numeric", lambda host, port: () if host == "mx.example" else numeric(host, port))
-    monkeypatch.setattr(net, "_look_up", lambda *key: asked.append(key) or found)
+    numeric = resolving.numeric
+    monkeypatch.setattr(resolving, "numeric", lambda host, port: () if host == "mx.example" else numeric(host, port))
+    monkeypatch.setattr(resolving, "_look_up", lambda *key: asked.append(key) or found)
     resolver = Resolver(woken.set, lambda: now[0])
     resolver.ask("mx.example", 25, answers.append)
     resolver.ask("mx.example", 25, answers.append)
@@ -161,14 +161,14 @@ def test_lookups_of_one_name_are_one(monkeypatch):
     resolver.collect()
     assert (answers, asked) == ([found, found], [("mx.example", 25)])
     assert found == resolver.known("mx.example", 25)
-    now[0] = net.NAME_LIFE + 1
+    now[0] = resolving.NAME_LIFE + 1
     assert resolver.known("mx.example", 25) == ()
 
 
 def test_overlong_name_is_not_found():
     """What can be no host name is not found, rather than an error of the codec."""
     with pytest.raises(Broken) as caught:
-        net._look_up("x" * 100 + ".example", 25)
+        resolving._look_up("x" * 100 + ".example", 25)
     assert FaultKind.UNRESOLVED is caught.value.fault.kind
 
 
@@ -181,7 +181,7 @@ def test_families_take_turns(monkeypatch):
     six, four = socket.AF_INET6, socket.AF_INET
     listed = [entry(six, "::1"), entry(six, "::2"), entry(six, "::2"), entry(four, "127.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: listed)
-    assert [address.where[0] for address in net._look_up("mx.example", 25)] == ["::1", "127.0.0.1", "::2"]
+    assert [address.where[0] for address in resolving._look_up("mx.example", 25)] == ["::1", "127.0.0.1", "::2"]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from fake_server import FakeServer, certificates
 
 from runner import connection, net, session
+from runner.net import resolving
 from runner.session import Driver
 from runner.wire import (
     Close,
@@ -370,7 +371,7 @@ def test_wrong_source_address(driver, source, words):
 def test_name_is_looked_up_beside_the_loop(driver, monkeypatch):
     """A slow lookup holds up nobody; a name that is not found is told as that."""
     release = threading.Event()
-    look_up = net._look_up
+    look_up = resolving._look_up
 
     def slow(host, port, flags=0):
         if not flags:
@@ -378,7 +379,7 @@ def test_name_is_looked_up_beside_the_loop(driver, monkeypatch):
             raise net.Broken(Fault(FaultKind.UNRESOLVED, "name or service not known"))
         return look_up(host, port, flags)
 
-    monkeypatch.setattr(net, "_look_up", slow)
+    monkeypatch.setattr(resolving, "_look_up", slow)
     with FakeServer(polite) as server:
         lost = Recorder(Endpoint("mx.invalid", 25))
         quick = Recorder(local(server), POLITE)

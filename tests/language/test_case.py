@@ -9,8 +9,9 @@ from compiling import SEED, case_of, compiled, expanded, project_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.language.case import Case, Given, SecretError, Skip, expand, rfc5322_date
+from runner.language.case import Case, Given, SecretError, Skip, expand
 from runner.language.model import Send
+from runner.language.names import rfc5322_date
 from runner.language.project import SecretRef, parse_target
 from runner.language.template import Value
 from runner.player.ending import StepEnded
