@@ -221,6 +221,8 @@ def parse_secret_source(option: str, source: str) -> SecretRef:
         return SecretRef("env", value)
     if kind == "file" and value:
         return SecretRef("file", str(Path(value).absolute()))
+    if kind in ("command", "keyring") and value:
+        raise UsageError(f"{option}={kind}:…: that source is for mailproof.yaml, under secrets:; here env: and file: are")
     raise UsageError(f"{option}=…: {no_open_secret(option)}")
 
 

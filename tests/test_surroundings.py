@@ -213,6 +213,12 @@ class TestWords:
             parse_secret(text)
         assert "hunter2" not in str(raised.value)
 
+    @pytest.mark.parametrize("kind", ["command", "keyring"])
+    def test_source_of_the_project_file(self, kind):
+        """A source that only the project file may name is told so, and not taken for a password."""
+        with pytest.raises(UsageError, match=rf"^--secret p={kind}:…: that source is for mailproof.yaml"):
+            parse_secret(f"p={kind}:pass show x")
+
     def test_source_of_an_option(self):
         """Other options take the same sources, and say so by their own name."""
         with pytest.raises(UsageError, match=r"^--user bob=…: a value on the command line shows"):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 INTRUSIVE = "intrusive"
 _SUFFIXES = (".yaml", ".yml")
 _PACK = "pack:"
+# A host, maybe with a port, where a URL was meant.
+_HOST_LIKE = re.compile(r"(?:smtp:)?(?:localhost|[\w-]+(?:\.[\w-]+)+)(?::[0-9]{1,5})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,8 +363,7 @@ def targets(options: argparse.Namespace, project: Project | None) -> list[Target
         elif text in known:
             found[text] = known[text]
         else:
-            advice = did_you_mean(text, known, "the targets are") or "a URL (smtp://host:25) needs no project file"
-            raise UsageError(f"unknown target '{text}'; {advice}")
+            raise UsageError(f"unknown target '{text}'; {_meant(text, known)}")
     if problems:
         raise InputError(problems)
     return list(found.values())
@@ -391,9 +393,15 @@ def _sessions(options: argparse.Namespace, project: Project | None, problems: li
         elif target in known:
             found[name] = known[target]
         elif project is not None or not problems:
-            advice = did_you_mean(target, known, "the targets are") or "a URL (smtp://host:25) needs no project file"
-            raise UsageError(f"--session {text}: unknown target '{target}'; {advice}")
+            raise UsageError(f"--session {text}: unknown target '{target}'; {_meant(target, known)}")
     return found
+
+
+def _meant(text: str, known: Iterable[str]) -> str:
+    """Return what a word that is no target's name may have meant."""
+    if _HOST_LIKE.fullmatch(text):
+        return f"did you mean smtp://{text.removeprefix('smtp:')}?"
+    return did_you_mean(text, known, "the targets are") or "a URL (smtp://host:25) needs no project file"
 
 
 def _refuse_unknown_sessions(sessions: dict[str, Target], scenarios: list[Scenario]) -> None:

@@ -214,6 +214,9 @@ class TestTargets:
         [
             (["--target", "secnod"], "unknown target 'secnod'; did you mean 'second'?"),
             (["--target", "x"], "unknown target 'x'; the targets are: first, second"),
+            (["--target", "localhost:25"], "unknown target 'localhost:25'; did you mean smtp://localhost:25?"),
+            (["--target", "smtp:127.0.0.1"], "unknown target 'smtp:127.0.0.1'; did you mean smtp://127.0.0.1?"),
+            (["--target", "mx.example.com"], "unknown target 'mx.example.com'; did you mean smtp://mx.example.com?"),
             (["--target", "first", "--ca", "x.pem"], "--ca is for targets given as a URL; for others write 'tls: {ca:"),
             (
                 ["--target", "first", "--target-tag", "mx", "--target-tag", "lan"],
