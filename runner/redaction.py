@@ -95,6 +95,9 @@ class _Hit(NamedTuple):
     name: str
 
 
+_NO_LETTERS: frozenset[str] = frozenset()
+
+
 class Redactor:
     """Knows the secrets of one case and hides them; more may be learnt while the case runs.
 
@@ -105,10 +108,10 @@ class Redactor:
     __slots__ = ("_forms", "_letters", "_longest", "_pending", "_secrets", "short")
 
     def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
-        self._secrets = dict(secrets or {})
+        self._secrets = secrets or {}
         self._pending: list[tuple[str, str | bytes, bool]] = [(*item, True) for item in self._secrets.items()]
         self._forms: dict[str, _Form] = {}
-        self._letters: set[str] = set()
+        self._letters = _NO_LETTERS
         self._longest = 0
         self.short: tuple[str, ...] = tuple(name for name, value in self._secrets.items() if value and _is_short(value))
         """Names of secrets under four characters: they are masked by position only."""
@@ -125,6 +128,8 @@ class Redactor:
 
     def mask(self, text: str) -> str:
         """Return `text` with `⟨name⟩` in place of every secret; masking twice changes nothing."""
+        if not (self._forms or self._pending):
+            return text
         # A mask may end what looked like a reply prefix, and so join two parts anew: until nothing is found.
         while marks := self.find(text):
             text = self._replaced(text, marks)
@@ -173,11 +178,15 @@ class Redactor:
 
     def _known(self) -> dict[str, _Form]:
         """Return all forms by their text, those of newly learnt values included."""
+        if not self._pending:
+            return self._forms
+        letters: set[str] = set()
         for name, value, is_secret in self._pending:
             for text, before, after in _secret_forms(value) if is_secret else tuple(_forms(value)):
                 self._forms.setdefault(text, _Form(name, before, after))
-                self._letters.update(text)
+                letters.update(text)
                 self._longest = max(self._longest, len(text))
+        self._letters |= letters
         self._pending.clear()
         return self._forms
 

@@ -31,10 +31,11 @@ class Outcome(Enum):
     KNOWN = "known"
     NOT_RUN = "not run"
 
-    @property
-    def is_failure(self) -> bool:
-        """Whether it turns a run red."""
-        return self in (Outcome.FAILED, Outcome.ERROR)
+    is_failure: bool
+    """Whether it turns a run red; an attribute, for it is asked of every step."""
+
+    def __init__(self, word: str) -> None:
+        self.is_failure = word in ("failed", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,13 @@ class Difference:
     is_warning: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StepResult:
     """What came of one step. `started` is in seconds since the case began, `elapsed` how long it took.
 
     `reason` is one line for a step that failed or erred without or beyond its differences. What fails in the
     cleanup (`is_cleanup`) fails no case.
+    Nobody changes one; it isn't frozen because that would make it four times as dear, once for each step.
     """
 
     label: str

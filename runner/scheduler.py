@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from heapq import heapify, heappop, heappush, nlargest
 from itertools import product
 from typing import TYPE_CHECKING
@@ -100,7 +101,7 @@ class Scheduler:
         self._deadline = deadline
         self._keeps_all_transcripts = keeps_all_transcripts
         self._finished = finished
-        self._driver = Driver()
+        self._driver = Driver(crashed=self._crashed)
         self._results: list[CaseResult | None] = [None] * len(entries)
         self._waiting: dict[str, deque[int]] = {}
         self._running: dict[str, int] = {}
@@ -159,7 +160,7 @@ class Scheduler:
             number, name = heappop(self._next)
             case = self._entries[number].case
             assert isinstance(case, Case)
-            needed = {party.target.name for party in case.sessions.values()}
+            needed = _targets_of(case)
             full = next((one for one in needed if self._running.get(one, 0) >= self._per_target), None)
             if full is not None:
                 self._held.setdefault(full, []).append((number, name))
@@ -171,7 +172,8 @@ class Scheduler:
             self._begun.add(number)
             for one in needed:
                 self._running[one] = self._running.get(one, 0) + 1
-            self._begin(number, case, needed)
+            player = Player(case, keeps_all_transcripts=self._keeps_all_transcripts)
+            self._driver.add(player, partial(self._ended, number))
 
     def _release(self, needed: Iterable[str]) -> None:
         """Let those go on that were held back at these targets."""
@@ -180,25 +182,21 @@ class Scheduler:
             for held in self._held.pop(name, ()):
                 heappush(self._next, held)
 
-    def _begin(self, number: int, case: Case, needed: set[str]) -> None:
-        entry = self._entries[number]
+    def _ended(self, number: int, result: CaseResult) -> None:
+        """Keep what came of a case, and let others begin."""
+        case = self._entries[number].case
+        assert isinstance(case, Case)
+        self._begun.discard(number)
+        self._release(_targets_of(case))
+        self._keep(number, result)
+        self._is_over |= result.outcome.is_failure and self._fail_fast
+        self._feed()
 
-        def done(result: object) -> None:
-            assert isinstance(result, CaseResult)
-            self._begun.discard(number)
-            self._release(needed)
-            if not (self._keeps_all_transcripts or result.outcome.is_failure or result.warnings):
-                result = replace(result, transcripts=())
-            self._keep(number, result)
-            self._is_over |= result.outcome.is_failure and self._fail_fast
-            self._feed()
-
-        def crashed(_: object, error: BaseException) -> CaseResult:
-            self.crashes.append(error)
-            reason = f"internal error: {type(error).__name__}; this is a fault of mailproof, not of the server"
-            return _without_case(entry, Outcome.ERROR, reason)
-
-        self._driver.add(Player(case), done, crashed)
+    def _crashed(self, player: Player, error: BaseException) -> CaseResult:
+        self.crashes.append(error)
+        case = player.case
+        reason = f"internal error: {type(error).__name__}; this is a fault of mailproof, not of the server"
+        return _without_case(Entry(case.scenario, case.target, case), Outcome.ERROR, reason)
 
     def _keep(self, number: int, result: CaseResult) -> None:
         self._results[number] = result
@@ -224,6 +222,11 @@ class _Deadline:
     def due(self) -> None:
         """Stop the run."""
         self._scheduler.pass_deadline()
+
+
+def _targets_of(case: Case) -> set[str]:
+    """Return the names of the targets that a case needs."""
+    return {party.target.name for party in case.sessions.values()}
 
 
 def _connections(entry: Entry) -> int:

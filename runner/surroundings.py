@@ -222,7 +222,7 @@ def parse_secret_source(option: str, source: str) -> SecretRef:
     if kind == "file" and value:
         return SecretRef("file", str(Path(value).absolute()))
     if kind in ("command", "keyring") and value:
-        raise UsageError(f"{option}={kind}:…: that source is for mailproof.yaml, under secrets:; here env: and file: are")
+        raise UsageError(f"{option}={kind}:…: that source is for mailproof.yaml; here are env: and file:")
     raise UsageError(f"{option}=…: {no_open_secret(option)}")
 
 

@@ -121,9 +121,12 @@ class Transcript:
         return self._rendered or RenderedTranscript(self.session, tuple(self._render()))
 
     def _make_room(self) -> None:
-        """Apply the limits, now that another stride came in (or the very first event)."""
+        """Apply the limits, now that another stride came in; the very first event only opens one."""
         if self.started is None:
             self.started = self._events[0][0]
+            self._room += STRIDE
+            if self._room >= 0:
+                return
         within = _within_limits(self._events[self._settled :])
         self._events = _ends(self._events[: self._settled] + within)
         self._settled = _last_run(self._events)

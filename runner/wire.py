@@ -165,9 +165,12 @@ class Open:
     endpoint: Endpoint
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Write:
-    """Send bytes; with `more` the player is told by `drained` once they have left for the kernel."""
+    """Send bytes; with `more` the player is told by `drained` once they have left for the kernel.
+
+    Not frozen, for the reason that a `Reply` isn't: one is made for each line.
+    """
 
     sid: int
     data: bytes

@@ -6,7 +6,7 @@ with their place in the file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
@@ -104,7 +104,7 @@ def expand(
         other.know_secrets(names.values())
     reason = _unmet(scenario, target, main)
     told = len(main.problems)
-    label = _label(row, main)
+    cells = _cells(row, main)
     if reason:
         del main.problems[told:]  # a case that makes no sense is skipped, whatever it would want
     else:
@@ -116,15 +116,16 @@ def expand(
     if found:
         return None
     if reason:
-        return Skip(reason, label)
+        return Skip(reason, _label(cells, main.secrets))
+    secrets = _all_secrets(names)
     project_timeout = project.timeout if project else None
     project_deadline = project.deadline if project else None
     return Case(
         id=main.case_id,
         scenario=scenario,
-        row=label,
+        row=_label(cells, secrets),
         sessions={session: _party(scenario, session, targets[session], one.values) for session, one in names.items()},
-        secrets=_all_secrets(names),
+        secrets=secrets,
         client_name=main.client_name,
         token=seed.token,
         timeout=scenario.timeout if scenario.timeout is not None else project_timeout,
@@ -183,12 +184,22 @@ def _all_secrets(names: Mapping[str, Names]) -> dict[str, str]:
     return found
 
 
-def _label(row: Row | None, names: Names) -> str:
-    """Return a row as reports show it: what may be shown of it, each value on one line and not a long one."""
-    if row is None:
-        return ""
-    parts = [f"{name}={_shown(value.text)}" for name, value in names.row(row) if not value.secrets]
-    return _cut(" ".join(parts), LABEL_WIDTH)
+def _cells(row: Row | None, names: Names) -> list[tuple[str, str]]:
+    """Return the columns of a row that may be shown, with their values."""
+    return [(name, value.text) for name, value in names.row(row) if not value.secrets] if row is not None else []
+
+
+def _label(cells: list[tuple[str, str]], secrets: Mapping[str, str]) -> str:
+    """Return a row as reports show it: each value on one line and not a long one.
+
+    A secret may stand in another column, too; cut, nobody could find it any more.
+    """
+    mask: Callable[[str], str] = str
+    if cells and secrets:
+        from runner.redaction import Redactor  # noqa: PLC0415 -- a row without secrets needs none
+
+        mask = Redactor(secrets).mask
+    return _cut(" ".join(f"{name}={_shown(mask(text))}" for name, text in cells), LABEL_WIDTH)
 
 
 def _shown(text: str) -> str:

@@ -43,6 +43,8 @@ def converse(player: Player) -> Steps:
         yield from _play(player)
     else:
         yield from _play_deferred(player, player.case.target.greylisting)
+    if player.findings.outcome is Outcome.PASSED and not player.findings.steps.has_passed:
+        player.findings.end(Outcome.SKIPPED, "no step ran: the condition of none holds")
     if player.case.scenario.cleanup:
         yield from _clean_up(player)
 

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from runner.language.filters import FilterError, to_bytes
@@ -260,10 +261,15 @@ def _has_bare_line(data: bytearray, marks: list[Mark]) -> bool:
 
 
 def _append_lines(out: bytearray, text: str, append: Append, *, is_stuffed: bool) -> None:
+    append(out, _wire_lines(text, is_stuffed=is_stuffed))
+
+
+@lru_cache(maxsize=16)  # many cases send the same message
+def _wire_lines(text: str, *, is_stuffed: bool) -> bytes:
     lines = to_bytes(text).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if is_stuffed:
         lines = lines.replace(b"\n.", b"\n..")
-    append(out, lines.replace(b"\n", b"\r\n"))
+    return lines.replace(b"\n", b"\r\n")
 
 
 def _append_stuffed(out: bytearray, piece: bytes) -> None:

@@ -26,10 +26,26 @@ if TYPE_CHECKING:
 
 # So many warnings of one case are kept; a loop may bring a new one with each round.
 MOST_WARNINGS = 1000
+_PASSED = Outcome.PASSED  # reading it from its class takes longer than comparing it
 
 
 class Findings:
     """The record of a case, or of a part of it that may yet be dropped."""
+
+    __slots__ = (
+        "_shown",
+        "chosen",
+        "differences",
+        "ends_at_failure",
+        "lead",
+        "outcome",
+        "reason",
+        "redactor",
+        "session",
+        "shown_part",
+        "steps",
+        "warnings",
+    )
 
     def __init__(self, redactor: Redactor) -> None:
         self.redactor = redactor
@@ -76,15 +92,15 @@ class Findings:
 
     def step_ended(self, step: Step, started: float, elapsed: float, ended: StepEnded | None = None) -> None:
         """Record what came of a step, and with it of the case. Times are in seconds."""
-        outcome, reason = Outcome.PASSED, ""
-        differences = tuple(self.differences)
-        if differences:
-            self.differences = []
+        outcome, reason = _PASSED, ""
+        differences: tuple[Difference, ...] = ()
+        if self.differences:
+            differences, self.differences = tuple(self.differences), []
             outcome, reason = self._judged(step, differences)
         if ended is not None:
             outcome, reason = ended.outcome, self.show(ended.reason)
-        label = self._label(step) if outcome is Outcome.PASSED else self._filled_label(step)
-        session = self.session if self.session != MAIN else ""
+        label = self._label(step) if outcome is _PASSED else self._filled_label(step)
+        session = "" if self.session == MAIN else self.session
         if self.chosen:
             label, self.chosen = f"{label}: {self.chosen}", ""
         self.steps.add(
@@ -120,7 +136,9 @@ class Findings:
     def _label(self, step: Step, label: str = "") -> str:
         """Return how a step is called: in another session than the scenario's own, by whose it is, too."""
         label = label or step.label
-        return self.lead + (label if self.session == MAIN else f"{self.session}: {label}")
+        if self.session != MAIN:
+            label = f"{self.session}: {label}"
+        return self.lead + label if self.lead else label
 
     def end(self, outcome: Outcome, reason: str) -> None:
         """Take note of a failure: the first is the case's reason; the server's outweighs a verdict not found."""

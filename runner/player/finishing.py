@@ -20,11 +20,13 @@ from runner.wire import Close
 if TYPE_CHECKING:
     from runner.player.link import Link
     from runner.player.player import Player
+    from runner.protocol import Owed, Reply
 
 # A goodbye and its answer have this many seconds of their own, whatever time the case has left (R2).
 FAREWELL_SECONDS = 2.0
 # Once it is answered only the end is due; a server that keeps the connection open all the same is not waited for.
 CLOSING_SECONDS = 0.5
+_REFUSALS = ("4", "5")
 
 Steps = Generator[None, None, None]
 Wrong = Generator[None, None, str]
@@ -117,6 +119,7 @@ def read_out(player: Player, link: Link, *, until_settled: bool = False) -> Wron
         while (event := link.take()) is not None:
             if event.owed is None or isinstance(event, Malformed):
                 return f"something came that was not owed: {shown(player, event)}"
+            _tell_refusal(player, event, event.owed)
         if link.is_closed or (until_settled and not link.machine.owed):
             break
         if link.machine.said_goodbye:
@@ -131,6 +134,12 @@ def read_out(player: Player, link: Link, *, until_settled: bool = False) -> Wron
     if link.pending and not link.machine.owed:
         return f"something came that was not owed: '{pending_text(player, link)}'"
     return ""
+
+
+def _tell_refusal(player: Player, reply: Reply, owed: Owed) -> None:
+    """Warn of a refusal that no step has read, where nothing else says that something went wrong."""
+    if reply.code[:1] in _REFUSALS and player.findings.outcome is Outcome.PASSED:
+        player.findings.warn(f"no step read the reply to {name_of(owed)}: {shown(player, reply)}")
 
 
 def _unsettled(player: Player, link: Link) -> str:

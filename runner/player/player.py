@@ -7,7 +7,7 @@ it needs something from outside; every call wakes it. It sleeps in one place onl
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
@@ -42,6 +42,7 @@ CONDITION = "its condition does not hold"
 ROUNDS_AWAKE = 100
 MOMENT = 0.001
 NO_LIMIT = (math.inf, "")
+_NO_NUMBERS: Mapping[str, int] = {}
 
 Steps = Generator[None, None, None]
 T = TypeVar("T")
@@ -51,10 +52,47 @@ class Player:
     """Plays one case. See the module; the driver's side of the contract is in `runner.session`.
 
     `deadline` is on the clock whose times are handed in, in seconds; it may move either way in any call.
+    Without `keeps_all_transcripts` only a case that failed or carries warnings has its own in the result.
     """
 
-    def __init__(self, case: Case) -> None:
+    __slots__ = (
+        "_actions",
+        "_allowed_more",
+        "_conversation",
+        "_elapsed",
+        "_has_default_timeout",
+        "_is_done",
+        "_keeps_all_transcripts",
+        "_nonces",
+        "_numbers",
+        "_outcome",
+        "_record",
+        "_rounds",
+        "_started",
+        "_tls",
+        "_work",
+        "case",
+        "case_deadline",
+        "deadline",
+        "findings",
+        "group_limit",
+        "is_stopped",
+        "links",
+        "now",
+        "party",
+        "redactor",
+        "report",
+        "required_capabilities",
+        "scope",
+        "session",
+        "step_deadline",
+        "step_seconds",
+        "step_started",
+    )
+
+    def __init__(self, case: Case, *, keeps_all_transcripts: bool = True) -> None:
         self.case = case
+        self._keeps_all_transcripts = keeps_all_transcripts
         self.now = 0.0
         self.deadline = 0.0
         self.redactor = Redactor(case.secrets)
@@ -66,7 +104,7 @@ class Player:
         # The session of the step under way: `main`, `inbox`, or one connection of several, `c[3]`.
         self.session = MAIN
         self.party = case.sessions[MAIN]
-        self._numbers: dict[str, int] = {}  # which connection a group is for, by session
+        self._numbers: Mapping[str, int] = _NO_NUMBERS  # which connection a group is for, by session
         for party in case.sessions.values():
             self.scope.learn_from(party.values)
         self.required_capabilities = case.scenario.requires.capability
@@ -104,7 +142,7 @@ class Player:
     def opened(self, sid: int, facts: Peer, now: float) -> Out:
         """Take note that a connection stands (with implicit TLS: that its handshake is done)."""
         self.now = now
-        if (link := self._record.get(sid)) is None:
+        if (link := self._record.links.get(sid)) is None:
             return ()
         link.is_open, link.peer = True, facts
         link.machine.opened()
@@ -118,7 +156,7 @@ class Player:
     def received(self, sid: int, data: bytes, now: float) -> Out:
         """Take bytes (decrypted)."""
         self.now = now
-        if (link := self._record.get(sid)) is None:
+        if (link := self._record.links.get(sid)) is None:
             return ()
         link.transcript.received(now, data)
         link.received(data, now)
@@ -127,7 +165,7 @@ class Player:
     def secured(self, sid: int, facts: TlsFacts, now: float) -> Out:
         """Take note of a handshake."""
         self.now = now
-        if (link := self._record.get(sid)) is None:
+        if (link := self._record.links.get(sid)) is None:
             return ()
         link.machine.secured()
         self._encrypted(link, facts)
@@ -143,14 +181,14 @@ class Player:
     def drained(self, sid: int, now: float) -> Out:
         """Take note that what was written with `more` has left."""
         self.now = now
-        if (link := self._record.get(sid)) is not None:
+        if (link := self._record.links.get(sid)) is not None:
             link.is_drained = True
         return self._wake()
 
     def eof(self, sid: int, clean: bool, now: float) -> Out:
         """Take note that the server sends no more; `clean` is false where TLS ended without close_notify."""
         self.now = now
-        if (link := self._record.get(sid)) is None:
+        if (link := self._record.links.get(sid)) is None:
             return ()
         if not link.is_closed:
             link.is_closed, link.is_truncated, link.ended = True, not clean, now
@@ -161,7 +199,7 @@ class Player:
     def broke(self, sid: int, fault: Fault, now: float) -> Out:
         """Take note of a failure below the protocol."""
         self.now = now
-        if (link := self._record.get(sid)) is None:
+        if (link := self._record.links.get(sid)) is None:
             return ()
         link.fault, link.is_closed, link.is_open = fault, True, False
         link.ended = link.ended or now
@@ -170,7 +208,7 @@ class Player:
 
     def noted(self, sid: int, text: str, now: float) -> Out:
         """Take note of what is said beside a connection."""
-        if (link := self._record.get(sid)) is not None:
+        if (link := self._record.links.get(sid)) is not None:
             link.transcript.note(now, text)
         return ()
 
@@ -250,7 +288,7 @@ class Player:
         numbers = {**self._numbers, session: number} if number else self._numbers
         self._go_over(name, self.case.sessions[session], numbers)
 
-    def _go_over(self, session: str, party: Party, numbers: dict[str, int]) -> None:
+    def _go_over(self, session: str, party: Party, numbers: Mapping[str, int]) -> None:
         """Let what follows be of a session: its connection, its target, what names stand for there."""
         self.session = self.findings.session = session
         self.party, self._numbers = party, numbers
@@ -272,7 +310,7 @@ class Player:
 
     def _run_step(self, step: Step) -> Steps:
         self.begin_step(step)
-        recorded = self.findings.count
+        recorded = self.findings.count if isinstance(step, Pipeline) else 0
         is_due = True
         try:
             if step.when is not None:
@@ -331,7 +369,8 @@ class Player:
         seconds = step.timeout if step.timeout is not None else self.case.timeout
         self._has_default_timeout = seconds is None
         self._allowed_more = 0.0
-        self.set_timeout(DEFAULT_TIMEOUT if seconds is None else seconds)
+        self.step_seconds = DEFAULT_TIMEOUT if seconds is None else seconds
+        self.step_deadline = self.now + self.step_seconds
 
     def set_timeout(self, seconds: float) -> None:
         """Give the step a deadline, counted from its start."""
@@ -498,6 +537,7 @@ class Player:
         tls = self._tls
         scenario = case.scenario
         outcome, reason = verdict(case, findings)
+        is_kept = self._keeps_all_transcripts or outcome.is_failure or findings.warnings
         return CaseResult(
             scenario=mask(scenario.name),
             row=mask(case.row),
@@ -513,7 +553,7 @@ class Player:
             description=mask(scenario.description),
             steps=findings.masked_steps() if case.secrets else findings.rows(),
             warnings=tuple(map(mask, findings.warnings)),
-            transcripts=self._record.transcripts(),
+            transcripts=self._record.transcripts() if is_kept else (),
             sessions=tuple(
                 SessionFacts(name, party.target.name, party.target.url) for name, party in case.sessions.items()
             )

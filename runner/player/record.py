@@ -17,10 +17,12 @@ LAST_KEPT = 80
 
 
 class Record:
-    """Every connection that a case has opened; `get` returns None for one that is no longer kept."""
+    """Every connection that a case has opened, but for those that are kept no longer."""
+
+    __slots__ = ("_gap_at", "_left_out", "_opened", "links")
 
     def __init__(self) -> None:
-        self._links: dict[int, Link] = {}
+        self.links: dict[int, Link] = {}  # by number, as far as they are kept
         self._opened = 0
         self._left_out = 0
         self._gap_at: float | None = None
@@ -32,26 +34,22 @@ class Record:
     def add(self, link: Link, in_use: Collection[Link]) -> None:
         """Keep a connection; one that is over and neither of the first nor of the last goes."""
         self._opened += 1
-        self._links[link.sid] = link
-        if len(self._links) > FIRST_KEPT + LAST_KEPT:
+        self.links[link.sid] = link
+        if len(self.links) > FIRST_KEPT + LAST_KEPT:
             self._leave_out(in_use)
 
     def _leave_out(self, in_use: Collection[Link]) -> None:
-        for sid, link in list(self._links.items())[FIRST_KEPT:-LAST_KEPT]:
+        for sid, link in list(self.links.items())[FIRST_KEPT:-LAST_KEPT]:
             if link.is_dropped and link not in in_use:
-                del self._links[sid]
+                del self.links[sid]
                 self._left_out += 1
                 if self._gap_at is None:
                     self._gap_at = link.transcript.started
                 return
 
-    def get(self, sid: int) -> Link | None:
-        """Return a connection by its number."""
-        return self._links.get(sid)
-
     def transcripts(self) -> tuple[Transcript, ...]:
         """Return what went over the connections, with a word for those that are left out."""
-        kept = [link.transcript for link in self._links.values()]
+        kept = [link.transcript for link in self.links.values()]
         if self._left_out:
             gap = Transcript(kept[FIRST_KEPT - 1].session)
             started = self._gap_at if self._gap_at is not None else 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from runner.results import Outcome, StepResult
@@ -17,10 +16,12 @@ _WORST = (Outcome.FAILED, Outcome.ERROR, Outcome.NOT_RUN, Outcome.SKIPPED, Outco
 class Rows:
     """Results of steps, in order; `count` is how many there were."""
 
+    __slots__ = ("_kept", "_last", "_left", "count")
+
     def __init__(self) -> None:
         self.count = 0
         self._kept: list[StepResult] = []
-        self._left: Counter[Outcome] = Counter()
+        self._left: dict[Outcome, int] = {}
         self._last: StepResult | None = None
 
     def __iter__(self) -> Iterator[StepResult]:
@@ -29,20 +30,31 @@ class Rows:
     def add(self, row: StepResult) -> None:
         """Keep a row, or count it where there are enough."""
         self.count += 1
-        most = MOST_ROWS + MOST_FAILED_ROWS if row.outcome.is_failure or row.differences else MOST_ROWS
-        if len(self._kept) < most:
+        kept = len(self._kept)
+        is_of_interest = row.outcome.is_failure or row.differences
+        if kept < MOST_ROWS or (is_of_interest and kept < MOST_ROWS + MOST_FAILED_ROWS):
             self._kept.append(row)
         else:
-            self._left[row.outcome] += 1
+            self._leave_out(row.outcome, 1)
             self._last = row
+
+    def _leave_out(self, outcome: Outcome, number: int) -> None:
+        self._left[outcome] = self._left.get(outcome, 0) + number
 
     def adopt(self, others: Rows) -> None:
         """Add the rows of a part of the case, and what they left out."""
         for row in others:
             self.add(row)
-        self.count += others._left.total()
-        self._left += others._left
+        self.count += sum(others._left.values())
+        for outcome, number in others._left.items():
+            self._leave_out(outcome, number)
         self._last = others._last or self._last
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether a step passed."""
+        passed = Outcome.PASSED
+        return passed in self._left or any(row.outcome is passed for row in self._kept)
 
     def replace(self, rows: Iterable[StepResult]) -> None:
         """Put other rows in place of those that are kept."""
@@ -52,7 +64,7 @@ class Rows:
         """Return the rows, and one that stands for the rest."""
         if self._last is None:
             return tuple(self._kept)
-        outcome = next(one for one in _WORST if self._left[one])
+        outcome = next(one for one in _WORST if one in self._left)
         counts = ", ".join(f"{number:,} {one.value}" for one, number in self._left.items())
-        rest = StepResult(f"{self._left.total():,} more steps", self._last.place, outcome, reason=counts)
+        rest = StepResult(f"{sum(self._left.values()):,} more steps", self._last.place, outcome, reason=counts)
         return (*self._kept, rest)

@@ -59,7 +59,7 @@ def _line(player: Player, link: Link, step: Send) -> Line:
 
 def _send(player: Player, step: Send) -> Steps:
     link = player.links.get(player.session) or (yield from begun(player))
-    if has_met_close(link, step):
+    if link.is_closed and has_met_close(link, step):
         settle(player, link, step.expect, Word.CLOSE)  # type: ignore[arg-type]
         return
     require_clear(player, link, step)

@@ -24,7 +24,8 @@ def require_clear(player: Player, link: Link, step: Step) -> None:
     Raises:
         StepEnded: the connection is not open, or unexpected data waits.
     """
-    require_standing(player, link)
+    if link.is_closed or not link.is_open:
+        raise _closed(player, link)
     if link.events or link.machine.is_amid_reply:
         require_no_surplus(player, link, step)
 

@@ -19,7 +19,7 @@ class Lmtp(Smtp):
         if owed is not LAST_CHUNK:
             return owed
         first, *others = self._message_replies()
-        queue.extendleft(reversed(others))
+        queue[:0] = others
         return first
 
     def _message_replies(self) -> list[Owed]:

@@ -8,8 +8,7 @@ waits until that reply tells.
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from runner.protocol.base import CLIENT_LINE, PROMISED, Event, Limits, Machine, Owed, Reply, Torn, decode
@@ -72,7 +71,7 @@ class Smtp(Machine):
         self._tail = b""  # of a message, to find CRLF.CRLF across writes
         self._awaits_handshake = False  # the go-ahead of STARTTLS was given
         self._chunk_left = 0  # octets of a BDAT chunk that are still due
-        self._earned: deque[Owed] = deque()  # what the message or chunk under way earns once it is whole
+        self._earned: list[Owed] = []  # what the message or chunk under way earns once it is whole
         # Of the transaction.
         self._names_recipients = self.answers_each  # as sent; what follows is as answered
         self._is_prdr = False
@@ -85,8 +84,10 @@ class Smtp(Machine):
 
     def next(self) -> Event | None:
         """See `Machine.next`. A reply is lines `NNN-text` and a last `NNN text` or `NNN` (RFC 5321 section 4.2)."""
-        while (line := self._line()) is not None:
+        while self._buffer and (line := self._line()) is not None:
             code, separator = _CODES.get(line[:3], ""), line[3:4]
+            if code and separator == b" " and not self._lines and len(line) <= self.limits.reply:
+                return self._whole(code, [line[4:]])  # most replies are one line
             if self._code and code != self._code and code and self.owed and self.owed[0] is GREETING:
                 return self._torn(line, code)
             if fault := self._fault(line, code, separator):
@@ -94,7 +95,8 @@ class Smtp(Machine):
                 break
             self._lines.append(line[4:])
             if separator != b"-":
-                return self._whole(code)
+                lines, self._lines, self._code, self._size = self._lines, [], "", 0
+                return self._whole(code, lines)
             self._code = code
             self._size += len(line)
         refused, self._refused = self._refused, None
@@ -113,20 +115,18 @@ class Smtp(Machine):
             return f"a reply of more than {self.limits.lines} lines"
         return ""
 
-    def _whole(self, code: str) -> Reply:
-        lines, self._lines = self._lines, []
-        self._code, self._size = "", 0
+    def _whole(self, code: str, lines: list[bytes]) -> Reply:
         owed = self._answers(code)
         is_challenge = code == "334" and owed is not None and (owed is _AUTH or owed is RESPONSE)
         reply = Reply(code, lines, owed, _status(code, lines[0]), is_challenge)
-        if owed is not None:
-            self._follow(owed, reply)
+        if owed is not None and (follow := _FOLLOWS.get(owed.to)) is not None:
+            follow(self, owed, reply)
         return reply
 
     def _torn(self, line: bytes, code: str) -> Torn:
         """Give the greeting up, which is followed by a reply with another code, and read that one next."""
         lines = tuple(map(self.line_so_far, range(self.line_count)))
-        torn = Torn(line, _MIXED.format(self._code, code), self.owed.popleft(), lines)
+        torn = Torn(line, _MIXED.format(self._code, code), self.owed.pop(0), lines)
         self._lines, self._code, self._size = [], "", 0
         self._buffer[:0] = line + b"\r\n"
         self.greeted = True
@@ -135,50 +135,57 @@ class Smtp(Machine):
     def _answers(self, code: str) -> Owed | None:
         """Take what a reply answers off the queue: what is owed, else the message or chunk that is being written."""
         if self.owed:
-            return self.owed.popleft()
+            return self.owed.pop(0)
         if not self._earned or code[0] == "3":
             return None
         if self._tail.endswith(_LENIENT_ENDS):
             self._message_ended()  # the server has read an end that RFC 5321 section 4.1.1.4 doesn't know
-            return self.owed.popleft()
-        return self._earned.popleft()
+            return self.owed.pop(0)
+        return self._earned.pop(0)
 
-    def _follow(self, owed: Owed, reply: Reply) -> None:
-        """Follow what the reply changes, then read what was sent and whose meaning waited for it."""
-        to, is_good = owed.to, reply.code[0] == "2"
-        if to in ("EHLO", "LHLO", "HELO"):
-            if is_good:
-                self._hello, self._capabilities = reply, None
-                self._recipients.clear()
-        elif to == "RCPT":
-            if is_good and owed.recipient is not None:
-                self._recipients.append(owed.recipient)
-        elif to in ("MAIL", "RSET"):
-            if is_good:
-                self._recipients.clear()
-                self._is_prdr = owed is _MAIL_WITH_PRDR
-        elif to == "message":
-            if self._is_prdr and reply.code == _EACH_FOLLOWS:
-                self._owe_each()
-        elif to == "DATA":
-            if reply.code == "354":
-                self.in_message, self._tail = True, b"\r\n"
-                self._earned.extend(self._message_replies())
-            self._decided()
-        elif owed is _AUTH or owed is RESPONSE:
-            self.in_auth = reply.is_challenge
-            self.challenge = reply.lines[0] if reply.is_challenge else None
-            self._decided()
-        elif to == "greeting":
-            self.greeted = True
-        elif to == "STARTTLS":
-            self._awaits_handshake = reply.code == self.starttls_code
-        elif to == "QUIT":
-            self.said_goodbye = is_good
+    # What a reply changes, by what it answers; then what was sent is read whose meaning waited for it.
+
+    def _greeting_read(self, _owed: Owed, _reply: Reply) -> None:
+        self.greeted = True
+
+    def _hello_answered(self, _owed: Owed, reply: Reply) -> None:
+        if reply.code[0] == "2":
+            self._hello, self._capabilities = reply, None
+            self._recipients.clear()
+
+    def _sender_answered(self, owed: Owed, reply: Reply) -> None:
+        if reply.code[0] == "2":
+            self._recipients.clear()
+            self._is_prdr = owed is _MAIL_WITH_PRDR
+
+    def _recipient_answered(self, owed: Owed, reply: Reply) -> None:
+        if owed.recipient is not None and reply.code[0] == "2":
+            self._recipients.append(owed.recipient)
+
+    def _data_answered(self, _owed: Owed, reply: Reply) -> None:
+        if reply.code == "354":
+            self.in_message, self._tail = True, b"\r\n"
+            self._earned += self._message_replies()
+        self._decided()
+
+    def _message_answered(self, _owed: Owed, reply: Reply) -> None:
+        if self._is_prdr and reply.code == _EACH_FOLLOWS:
+            self._owe_each()
+
+    def _auth_answered(self, _owed: Owed, reply: Reply) -> None:
+        self.in_auth = reply.is_challenge
+        self.challenge = reply.lines[0] if reply.is_challenge else None
+        self._decided()
+
+    def _starttls_answered(self, _owed: Owed, reply: Reply) -> None:
+        self._awaits_handshake = reply.code == self.starttls_code
+
+    def _goodbye_answered(self, _owed: Owed, reply: Reply) -> None:
+        self.said_goodbye = reply.code[0] == "2"
 
     def _owe_each(self) -> None:
         """After a 353 there is a reply for each accepted recipient and one for all (draft-hall-prdr-00 section 4.5)."""
-        self.owed.extendleft(reversed([*(Owed("message", one) for one in self._recipients), MESSAGE]))
+        self.owed[:0] = [*(Owed("message", one) for one in self._recipients), MESSAGE]
         self._recipients.clear()
         self._is_prdr = False
 
@@ -196,7 +203,7 @@ class Smtp(Machine):
 
     def _redeem(self, counted: int) -> None:
         """Put what is counted only now in the place of what the author had promised for it; the rest isn't owed."""
-        found = deque(self.owed.pop() for _ in range(len(self.owed) - counted))
+        found = [self.owed.pop() for _ in range(len(self.owed) - counted)]
         for at in range(counted):
             if found and self.owed[at] is PROMISED:
                 self.owed[at] = found.pop()
@@ -369,6 +376,23 @@ class Smtp(Machine):
             is_extended = self._hello.owed is not COMMANDS[b"HELO"]
             self._capabilities = parse_capabilities(self._hello.lines[1:] if is_extended else ())
         return self._capabilities
+
+
+_FOLLOWS: dict[str, Callable[[Smtp, Owed, Reply], None]] = {
+    GREETING.to: Smtp._greeting_read,
+    "EHLO": Smtp._hello_answered,
+    "LHLO": Smtp._hello_answered,
+    "HELO": Smtp._hello_answered,
+    "MAIL": Smtp._sender_answered,
+    "RSET": Smtp._sender_answered,
+    "RCPT": Smtp._recipient_answered,
+    "DATA": Smtp._data_answered,
+    MESSAGE.to: Smtp._message_answered,
+    "AUTH": Smtp._auth_answered,
+    RESPONSE.to: Smtp._auth_answered,
+    "STARTTLS": Smtp._starttls_answered,
+    "QUIT": Smtp._goodbye_answered,
+}
 
 
 def _status(code: str, text: bytes) -> str:

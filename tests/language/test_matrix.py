@@ -233,6 +233,13 @@ def test_a_row_is_told_by_what_may_be_shown(tmp_path):
     assert ["user=alice from=a@example.com", "user=bob from=b@example.com"] == [one.row for one in cases(found)]
 
 
+@pytest.mark.parametrize("secret", ["alice-and-bob", "long-secret-" * 9], ids=["whole", "cut"])
+def test_a_secret_in_another_column_is_not_shown(tmp_path, secret):
+    """What a secret column holds is masked where another one holds it, too, before that is cut."""
+    scenario, _ = table(tmp_path, f"user,password\nX{secret},{secret}\n", ", secrets: [password]")
+    assert ["user=X⟨password⟩"] == [case.row for case in cases(scenario)]
+
+
 def test_a_long_row_is_cut():
     """It stands behind a scenario's name."""
     scenario = compiled(

@@ -244,6 +244,15 @@ class TestCleanup:
         assert "hunter2" not in everything(result)
 
 
+@pytest.mark.parametrize("top", ["", "known_issue: x\n", "cleanup:\n  - expect: 220\n"], ids=["", "known", "cleanup"])
+def test_a_case_without_a_step_that_ran_is_skipped(top):
+    """Where no step's condition holds nothing was seen of the server, and nothing has passed."""
+    steps = "  - {send: NOOP, expect: 250, when: {var: no}}\n" * 1200
+    case = compile_case(steps, top=f"vars: {{no: ''}}\n{top}")
+    result = play(Player(case), says(b"220 x\r\n")).result
+    assert (Outcome.SKIPPED, "no step ran: the condition of none holds") == (result.outcome, result.reason)
+
+
 KNOWN = "known_issue: https://x.example/42\n"
 
 

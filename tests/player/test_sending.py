@@ -219,6 +219,15 @@ def test_close_quit_reads_what_comes(run):
     assert "failed: something came that was not owed: 250 more" == shown(played.result)[1]
 
 
+def test_a_refusal_that_no_step_reads_is_told(run):
+    """What `close: quit` reads and nobody judges fails nothing; that something was refused is a warning."""
+    steps = "  - expect: 220\n  - send: NOOP\n  - close: quit"
+    result = run(steps, HELLO, (b"550 no\r\n", b"221 bye\r\n", EOF)).result
+    assert ("passed", ("no step read the reply to NOOP: 550 no",)) == (result.outcome.value, result.warnings)
+    result = run("  - expect: 220", HELLO, (b"502 what\r\n", EOF)).result
+    assert ("passed", ("no step read the reply to QUIT: 502 what",)) == (result.outcome.value, result.warnings)
+
+
 def test_close_quit_is_not_part_of_a_message(run):
     """Inside a message the goodbye would be text, so it is not sent."""
     steps = "  - expect: 220\n  - {send: DATA, expect: 354}\n  - close: quit"
