@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from runner.dataclass import dataclass
 
 # OpenSSL takes a chain of 100 KiB at most; one certificate with hundreds of names has 20 KiB.
 MAX_SIZE = 128 * 1024

@@ -567,8 +567,9 @@ class Connection:
 
     def _tell_end(self, *, clean: bool) -> None:
         self._ended = True
-        self._watch()
         self.driver.tell(self.seat, self.seat.player.eof, self.sid, clean)
+        if self.phase is STANDING:  # most are closed now, and nothing is to be watched any more
+            self._watch()
 
     def _rest(self) -> None:
         """Leave the loop while the player does not read: a hang-up would be reported turn after turn."""

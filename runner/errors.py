@@ -7,8 +7,10 @@ where (`file:line:column`, 1-based), what is wrong, and what would be right.
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
+
+from runner.dataclass import dataclass
 
 EXIT_PASSED = 0
 EXIT_FAILED = 1
@@ -17,8 +19,10 @@ EXIT_TOOL = 3
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
-# A line longer than this is shown around the caret only: 80 columns less the gutter.
-SHOWN_WIDTH = 72
+# What a terminal has at least.
+COLUMNS = 80
+# A line longer than this is shown around the caret only: the columns less the gutter.
+SHOWN_WIDTH = COLUMNS - 8
 
 
 def escape(text: str) -> str:
@@ -92,8 +96,23 @@ class Problem:
         if shown:
             parts += [f"{gutter} |", f"{number} | {shown}".rstrip(), f"{gutter} | {caret}"]
         if self.advice:
-            parts += [f"{gutter} = {escape(line)}" for line in self.advice.split("\n")]
+            parts += [row for line in self.advice.split("\n") for row in _advice(f"{gutter} = ", escape(line))]
         return "\n".join(parts)
+
+
+def _advice(head: str, line: str) -> list[str]:
+    """Return a line of advice in rows that a terminal has room for; what can't be broken at a blank is left whole."""
+    rows: list[str] = []
+    room = COLUMNS - len(head)
+    while len(line) > room:
+        end = line.rfind(" ", 1, room + 1)
+        end = end if end > 0 else line.find(" ", room)
+        if end < 0:
+            break
+        rows.append(line[:end].rstrip(" "))
+        line = line[end:].lstrip(" ")
+    rows.append(line)
+    return [head + rows[0], *(" " * len(head) + row for row in rows[1:])]
 
 
 def _excerpt(span: Span) -> tuple[str, str]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Seconds for one domain, all name servers and repetitions together.
 LOOKUP_SECONDS = 5.0
+# Each is a target of its own. Large providers name a dozen; an answer has room for thousands.
+MOST_EXCHANGERS = 50
 _MISSING = "a target with 'mx' needs the extra 'dns': pip install 'mailproof[dns]'"
 
 
@@ -97,6 +99,8 @@ def _hosts(domain: str, resolver: Resolver) -> list[str]:
     hosts = list(dict.fromkeys(host for _, host in records))
     if hosts == ["."]:
         raise ValueError(f"'{domain}' takes no mail: its MX says so (RFC 7505)")
+    if len(hosts) > MOST_EXCHANGERS:
+        raise ValueError(f"'{domain}' names {len(hosts)} mail exchangers, more than {MOST_EXCHANGERS}")
     if wrong := [host for host in hosts if not is_host_name(host)]:
         raise ValueError(f"the mail exchanger '{wrong[0]}' of '{domain}' is no host name")
     # RFC 5321 section 5.1: without an MX the domain's own address is meant.

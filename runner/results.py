@@ -6,9 +6,11 @@ Texts that hold a server's words are redacted before they come here; they are no
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from runner.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,12 +66,25 @@ class Difference:
     is_warning: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said that a step did not want, as far as it is shown.
+
+    It had come at `at`, in seconds since the case began, or before. `to` is what it answers, empty if nothing.
+    """
+
+    text: str
+    at: float
+    to: str = ""
+
+
 @dataclass(slots=True)
 class StepResult:
     """What came of one step. `started` is in seconds since the case began, `elapsed` how long it took.
 
     `reason` is one line for a step that failed or erred without or beyond its differences. What fails in the
-    cleanup (`is_cleanup`) fails no case.
+    cleanup (`is_cleanup`) fails no case. `used_at` tells where the fragment is used that it is written in, and
+    where the one around that, and so on.
     Nobody changes one; it isn't frozen because that would make it four times as dear, once for each step.
     """
 
@@ -83,6 +98,8 @@ class StepResult:
     differences: tuple[Difference, ...] = ()
     session: str = ""
     is_cleanup: bool = False
+    answers: tuple[Answer, ...] = ()
+    used_at: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

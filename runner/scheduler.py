@@ -9,7 +9,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from heapq import heapify, heappop, heappush, nlargest
@@ -17,6 +17,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from runner.connection import NEVER
+from runner.dataclass import dataclass
 from runner.errors import InputError, Problem
 from runner.language.case import Case, Given, Seed, Skip, expand
 from runner.net import allow_files

@@ -43,7 +43,7 @@ MOST_EVENTS = 2048
 FILES = 256
 # Objects made between two searches for cycles; players and results are many and have none, and each search looks at
 # all of them.
-CYCLES = 50_000
+CYCLES = 200_000
 # Dead timers are swept out when they are this many and the greater part.
 SWEEP = 1024
 

@@ -12,10 +12,11 @@ import base64
 import binascii
 import re
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import accumulate, groupby
 from typing import Literal
 
+from runner.dataclass import dataclass
 from runner.errors import escape
 from runner.redaction import Mark, Redactor
 
@@ -245,7 +246,7 @@ class _Run:
     """
 
     who: Who
-    data: bytes
+    data: bytes = field(repr=False)
     times: list[tuple[int, float]]
     marks: list[Mark]
     gap: int

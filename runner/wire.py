@@ -5,9 +5,11 @@ Nothing here opens, reads or waits; the values only say what is wanted and what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Literal
+
+from runner.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,7 +175,7 @@ class Write:
     """
 
     sid: int
-    data: bytes
+    data: bytes = field(repr=False)  # secrets leave in it
     more: bool = False
 
 

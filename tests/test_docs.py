@@ -3,8 +3,8 @@
 import re
 import shlex
 import shutil
-import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,43 +13,35 @@ from textwrap import indent
 import pytest
 import yaml
 
-DOCS = Path(__file__).parent.parent / "docs"
-sys.path.insert(0, str(DOCS))
+from runner.cli.command_line import COMMANDS, make_parser
+from runner.demo import DemoServer, DemoSettings
+from runner.errors import Problem, SourceFile
+from runner.language.case import Given
+from runner.language.compile import compile_scenario
+from runner.language.model import Scenario
+from runner.language.paths import resolve_inside
+from runner.language.project import SecretRef, Target, load_project, parse_target
+from runner.results import Outcome
+from runner.scheduler import Scheduler, plan
+from tests.documented import (
+    DIALECTS,
+    DOCS,
+    KINDS,
+    PAGES,
+    README,
+    SERVERS,
+    Block,
+    all_blocks,
+    consoles,
+    generate,
+    name_of,
+    yaml_blocks,
+)
 
-import consoles  # noqa: E402 -- found by the path above
-import generate  # noqa: E402
-from consoles import Block  # noqa: E402
-from reference import PARTS  # noqa: E402
+from reference import PARTS  # isort: skip -- found by the path that `documented` adds
 
-from runner.cli.command_line import COMMANDS, make_parser  # noqa: E402
-from runner.demo import DemoServer  # noqa: E402
-from runner.errors import Problem, SourceFile  # noqa: E402
-from runner.language.case import Given  # noqa: E402
-from runner.language.compile import compile_scenario  # noqa: E402
-from runner.language.model import Scenario  # noqa: E402
-from runner.language.paths import resolve_inside  # noqa: E402
-from runner.language.project import SecretRef, load_project, parse_target  # noqa: E402
-from runner.results import Outcome  # noqa: E402
-from runner.scheduler import Scheduler, plan  # noqa: E402
-
-PAGES = generate.pages()
-README = DOCS.parent / "README.md"
-# The words behind ```yaml; none of them: a scenario that compiles.
-KINDS = {"runs", "fails", "steps", "project", "refused", "other"}
-
-
-def name_of(page: Path) -> str:
-    return str(page.relative_to(DOCS.parent))
-
-
-def yaml_blocks(*kinds: str) -> list[object]:
-    """Return the yaml blocks that have one of the words (an empty one: those with none), as parameters."""
-    return [
-        pytest.param(block, id=f"{name_of(page)}:{block.line}")
-        for page in (README, *PAGES)
-        for block in consoles.blocks(page.read_text("utf-8"))
-        if block.language == "yaml" and set(block.words or ("",)) & set(kinds)
-    ]
+# Whom the embedded servers know: the users of the manual's table.
+USERS = {"alice@example.com": "see-your-vault"}
 
 
 def compiled(text: str, problems: list[Problem], name: str = "example.yaml") -> Scenario | None:
@@ -107,20 +99,14 @@ def test_outputs_are_compared_without_what_changes(one: str, other: str, same: b
 
 def test_every_yaml_block_has_a_known_kind() -> None:
     """A word that no test knows would leave its example unchecked."""
-    words = {
-        word
-        for page in (README, *PAGES)
-        for block in consoles.blocks(page.read_text("utf-8"))
-        for word in yaml_words(block)
-    }
-    assert words <= KINDS
+    found = {block.words for _, block in all_blocks() if block.language == "yaml"}
+    kinds = {words[:1] for words in found}
+    assert kinds <= {(), *((kind,) for kind in KINDS)}
+    others = {(words[0], word) for words in found for word in words[1:]}
+    assert others <= {*(("runs", word) for word in DIALECTS), *(("real", word) for word in SERVERS)}
 
 
-def yaml_words(block: Block) -> tuple[str, ...]:
-    return block.words if block.language == "yaml" else ()
-
-
-@pytest.mark.parametrize("block", yaml_blocks("", "runs", "fails"))
+@pytest.mark.parametrize("block", yaml_blocks("", "runs", "fails", "known"))
 def test_scenario_compiles(block: Block) -> None:
     """A block without a word is a whole scenario without a mistake."""
     problems: list[Problem] = []
@@ -174,37 +160,59 @@ def test_other_yaml_is_yaml(block: Block) -> None:
     assert isinstance(yaml.safe_load(block.text), dict)
 
 
+Servers = dict[str, DemoServer]
+
+
 @pytest.fixture(scope="module")
-def server() -> Iterator[DemoServer]:
-    with DemoServer() as running:
-        yield running
+def servers() -> Iterator[Servers]:
+    """The embedded server in each of its dialects, by the word that asks for it."""
+    settings = {
+        "smtp": DemoSettings(users=USERS),
+        "lmtp": DemoSettings(protocol="lmtp"),
+        "smtps": DemoSettings(users=USERS, tls="implicit"),
+    }
+    with ExitStack() as stack:
+        yield {word: stack.enter_context(DemoServer(one)) for word, one in settings.items()}
 
 
-def outcome_of(block: Block, server: DemoServer) -> Outcome:
+def target_of(server: DemoServer) -> Target:
+    target = parse_target(server.url)
+    return replace(target, tags=("submission",), tls=replace(target.tls, ca=str(server.ca)))
+
+
+def outcome_of(block: Block, servers: Servers) -> Outcome:
+    """Play an example; it may name an LMTP server as `store` and another port as `submission`."""
     scenario = compiled(block.text, [])
     assert scenario is not None
-    target = parse_target(server.url)
+    server = servers[block.words[1] if len(block.words) > 1 else "smtp"]
     given = Given(
-        variables=server.variables,
-        secrets={"password": SecretRef("prompt", "password")},
+        variables={**server.variables, "second": server.variables["sender"]},
+        secrets={"password": SecretRef("prompt", "password")} if "password" not in scenario.columns else {},
         client_name="client.example.com",
         secret=lambda _: server.password,
+        sessions={"store": target_of(servers["lmtp"]), "submission": target_of(server)},
     )
-    target = replace(target, tls=replace(target.tls, ca=str(server.ca)))
-    (outcome,) = {case.outcome for case in Scheduler(plan([scenario], [target], None, given)).run().cases}
+    run = Scheduler(plan([scenario], [target_of(server)], None, given)).run()
+    (outcome,) = {case.outcome for case in run.cases}
     return outcome
 
 
 @pytest.mark.parametrize("block", yaml_blocks("runs"))
-def test_scenario_passes_against_the_embedded_server(block: Block, server: DemoServer) -> None:
+def test_scenario_passes_against_the_embedded_server(block: Block, servers: Servers) -> None:
     """What the manual says works does."""
-    assert Outcome.PASSED is outcome_of(block, server)
+    assert Outcome.PASSED is outcome_of(block, servers)
 
 
 @pytest.mark.parametrize("block", yaml_blocks("fails"))
-def test_scenario_fails_against_the_embedded_server(block: Block, server: DemoServer) -> None:
+def test_scenario_fails_against_the_embedded_server(block: Block, servers: Servers) -> None:
     """What the manual says fails does, by the server's answer."""
-    assert Outcome.FAILED is outcome_of(block, server)
+    assert Outcome.FAILED is outcome_of(block, servers)
+
+
+@pytest.mark.parametrize("block", yaml_blocks("known"))
+def test_scenario_fails_and_is_known_to(block: Block, servers: Servers) -> None:
+    """What the manual says is an issue that is known fails, and is no failure."""
+    assert Outcome.KNOWN is outcome_of(block, servers)
 
 
 def command_lines() -> list[object]:
@@ -254,7 +262,8 @@ def test_every_page_is_in_the_index() -> None:
     assert set(PAGES) - {index} == linked
 
 
-def test_the_fragment_of_the_manual_is_the_file_that_its_examples_use() -> None:
+@pytest.mark.parametrize("file", ["fragments/submit.yaml", "users.csv"])
+def test_what_the_manual_shows_is_the_file_that_its_examples_use(file: str) -> None:
     """Who copies the examples gets what is shown."""
     shown = [block.text for block in consoles.blocks((DOCS / "language.md").read_text("utf-8"))]
-    assert (DOCS / "fragments" / "submit.yaml").read_text("utf-8") in shown
+    assert (DOCS / file).read_text("utf-8") in shown

@@ -25,6 +25,7 @@ MX = {
     "null.example.": ["0 ."],
     "odd.example.": [r"10 a\032b.example."],
     "none.example.": [],
+    "many.example.": [f"10 mx{number}.example." for number in range(51)],
     "xn--bcher-kva.example.": ["10 mx.example.org."],
 }
 
@@ -105,6 +106,7 @@ def test_a_domain_in_letters_of_its_own():
         ("absent.example", "there is no domain 'absent.example'"),
         ("odd.example", r"the mail exchanger 'a\032b.example' of 'odd.example' is no host name"),
         ("a\u00a1b.example", "'a\u00a1b.example' is no domain name"),
+        ("many.example", "'many.example' names 51 mail exchangers, more than 50"),
     ],
 )
 def test_a_domain_that_gives_no_target_is_told(domain, message):

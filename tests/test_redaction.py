@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runner.errors import escape
-from runner.redaction import Mark, Redactor
+from runner.redaction import MOST_HITS, Mark, Redactor
 
 PASSWORD = "p4ss&wörd/<7>"
 
@@ -269,3 +269,9 @@ def test_values_that_are_no_text_are_hidden():
     assert [Mark(0, 8, "password")] == redactor.find(b"hunter\xff2")
     assert redactor.mask("hunter\udcff2 ab\ud800cd") == "⟨password⟩ ⟨other⟩"
     assert redactor.mask("FFFE0001") == "⟨response⟩"
+
+
+def test_a_text_full_of_secrets_is_hidden_whole():
+    """However often a server says a secret, it costs little to hide it; no line shows anything then."""
+    text = "535-no %73ecret1 here\n" * MOST_HITS
+    assert "⟨password⟩\n" * MOST_HITS == Redactor({"password": "secret1"}).mask(text)

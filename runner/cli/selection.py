@@ -8,11 +8,13 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.dataclass import dataclass
 from runner.errors import InputError, Problem, UsageError
+from runner.language.case import Given
 from runner.language.compile import read_scenario
 from runner.language.model import MAIN
 from runner.language.paths import PROJECT_FILE
@@ -149,11 +151,16 @@ def select(options: argparse.Namespace, *, needs_target: bool) -> Selection:
         return at.protocol if at is not None else ""
 
     files = scenario_files(options.paths, path.parent if path is not None else None)
+    told = len(problems)
     scenarios = read_scenarios(files, problems, protocol_of)
     chosen: list[Target] = []
     if needs_target or options.target or (project is not None and project.targets):
         try:
             chosen = targets(options, project)
+            if problems and not told:
+                asked = [one for one in scenarios if _is_chosen(one, options.words, options.tags)]
+                given = unfetched(project, variables, secrets, sessions)
+                problems = _in_order(files, problems, _wrong_names(asked, chosen, project, given))
         except InputError as error:
             problems += error.problems
         except UsageError:
@@ -171,6 +178,42 @@ def select(options: argparse.Namespace, *, needs_target: bool) -> Selection:
     selection = Selection(wanted, chosen, project, variables, secrets, sessions)
     _refuse_open_secrets(selection)
     return selection
+
+
+def unfetched(
+    project: Project | None,
+    variables: dict[str, str],
+    secrets: dict[str, SecretRef],
+    sessions: dict[str, Target],
+) -> Given:
+    """Return what the command line gives, for a check of names: nothing is fetched, values from elsewhere are empty."""
+    environment = dict.fromkeys(project.env if project is not None else (), "")
+    return Given(variables=variables, secrets=secrets, environment=environment, sessions=sessions)
+
+
+def _wrong_names(
+    scenarios: list[Scenario], chosen: list[Target], project: Project | None, given: Given
+) -> list[Problem]:
+    """Return what only a target shows to be wrong, such as names that nobody gives."""
+    from runner.scheduler import plan  # noqa: PLC0415 -- its imports are for what runs
+
+    try:
+        plan(scenarios, chosen, project, given)
+    except InputError as error:
+        return list(error.problems)
+    return []
+
+
+def _in_order(files: list[ScenarioFile], problems: list[Problem], more: list[Problem]) -> list[Problem]:
+    """Return both lists as one in the order of the files; what is wrong elsewhere stays behind what comes before it."""
+    place = {file.name: number for number, file in enumerate(files)}
+    keyed: list[tuple[int, Problem]] = []
+    for part in (problems, more):
+        at = -1
+        for problem in part:
+            at = place.get(problem.span.source.name, at)
+            keyed.append((at, problem))
+    return list(dict.fromkeys(problem for _, problem in sorted(keyed, key=lambda one: one[0])))
 
 
 def _shown(path: Path) -> str:
@@ -224,7 +267,10 @@ def _files(text: str) -> Iterator[ScenarioFile]:
         pack = bundled("scenarios")
         path = pack / text.removeprefix(_PACK)
         if not path.is_dir() or not path.resolve().is_relative_to(pack.resolve()):
-            raise UsageError(f"there is no bundled pack '{text}'; 'pack:' holds all of them")
+            known = sorted(f"{_PACK}{one.name}" for one in pack.iterdir() if one.is_dir())
+            raise UsageError(
+                f"there is no bundled pack '{text}'; the packs are {', '.join(known)}, and '{_PACK}' for all"
+            )
         yield from _walk(path, pack, lambda one: f"{_PACK}{one.relative_to(pack)}")
         return
     path = Path(text)

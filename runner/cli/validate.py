@@ -44,15 +44,12 @@ def perform(options: argparse.Namespace) -> int:
 
 def _without_values(selected: Selection) -> list[Scenario]:
     """Expand each scenario for each target as a run would, fetching no secret; return those that fit none."""
-    from runner.language.case import Case, Given  # noqa: PLC0415
+    from runner.cli.selection import unfetched  # noqa: PLC0415
+    from runner.language.case import Case  # noqa: PLC0415
     from runner.scheduler import plan  # noqa: PLC0415
 
-    project = selected.project
-    environment = dict.fromkeys(project.env if project is not None else (), "")
-    given = Given(
-        variables=selected.variables, secrets=selected.secrets, environment=environment, sessions=selected.sessions
-    )
-    entries = plan(selected.scenarios, selected.targets, project, given)
+    given = unfetched(selected.project, selected.variables, selected.secrets, selected.sessions)
+    entries = plan(selected.scenarios, selected.targets, selected.project, given)
     expanded = {entry.scenario.source.name for entry in entries if isinstance(entry.case, Case)}
     return [scenario for scenario in selected.scenarios if scenario.source.name not in expanded]
 

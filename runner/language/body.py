@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
+from runner.dataclass import dataclass
 from runner.language.loader import Scalar
 from runner.language.template import Template
 

@@ -6,11 +6,12 @@ with their place in the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import field
 from datetime import date
 from typing import TYPE_CHECKING
 
+from runner.dataclass import dataclass
 from runner.errors import Problem
 from runner.language.model import DEFAULT_DEADLINE, MAIN, Row, Scenario
 from runner.language.names import Given, Names, SecretError, Seed
@@ -111,6 +112,7 @@ def expand(
         _demand_secrets(scenario, names)
         for one in names.values():
             one.check()
+        found += _without_handshake(scenario, targets)
     found += [problem for one in names.values() for problem in one.problems]
     problems += dict.fromkeys(found)
     if found:
@@ -165,6 +167,18 @@ def _targets(
         else:
             found[name] = at
     return {MAIN: target, **found}
+
+
+def _without_handshake(scenario: Scenario, targets: Mapping[str, Target]) -> Iterator[Problem]:
+    """Tell what a step wants to judge of a handshake that its target doesn't begin with."""
+    for session, span in scenario.implicit.items():
+        if session in targets and not targets[session].implicit_tls:
+            message = (
+                f"the connection to '{targets[session].name}' doesn't begin with TLS, so that nothing is judged here"
+            )
+            yield Problem(
+                span, message, "put it beside 'starttls', or name a target whose scheme is smtps or submissions"
+            )
 
 
 def _demand_secrets(scenario: Scenario, names: Mapping[str, Names]) -> None:

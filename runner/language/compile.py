@@ -12,7 +12,7 @@ from runner.language.matrix import compile_matrix
 from runner.language.model import KnownIssue, Requires, Scenario
 from runner.language.paths import find_root, resolve_inside
 from runner.language.reading import FindFile, Reading, items, pairs, texts
-from runner.language.schema import check_scenario
+from runner.language.schema import check_scenario, place_of
 from runner.language.sessions import ProtocolOf, compile_sessions
 from runner.language.template import PLAIN_NAME, Template, parse_template
 from runner.language.verbs import StepCompiler
@@ -52,22 +52,29 @@ def compile_scenario(
     """Compile a scenario's text; the same contract as `read_scenario`."""
     found: list[Problem] = []
     root = load(source, found)
+    slips = {place_of(problem) for problem in found}
     scenario = None
     if root is not None and FRAGMENT in root.items:
         check_alone(read_fragment(source, root, found), find_file, found)
     elif root is not None:
         check_scenario(root, found)
         scenario = _compile(source, root, find_file, found, protocol_of)
-    problems += _in_order(found, source)
+    problems += _in_order(found, source, slips)
     return scenario if not found else None
 
 
-def _in_order(found: list[Problem], source: SourceFile) -> list[Problem]:
-    """Sort by place, the file's own before those of what it uses, and keep one problem of a kind for a place."""
+def _in_order(found: list[Problem], source: SourceFile, slips: set[tuple[str, int, int]]) -> list[Problem]:
+    """Sort by place, the file's own before those of what it uses, and keep one problem of a kind for a place.
+
+    Where YAML was slipped with, nothing else is told.
+    """
     unique: dict[tuple[bool, str, int, int, str], Problem] = {}
     for problem in found:
         span = problem.span
-        key = (span.source.name != source.name, span.source.name, span.line, span.column, problem.message)
+        message = "" if place_of(problem) in slips else problem.message
+        key = (span.source.name != source.name, span.source.name, span.line, span.column, message)
+        if not message and key in unique:
+            continue
         if key not in unique or not unique[key].advice:
             unique[key] = problem
     return [unique[key] for key in sorted(unique)]
@@ -113,6 +120,7 @@ def _compile(
         sessions=reading.sessions,
         rows=matrix.rows,
         columns=matrix.columns,
+        implicit=reading.implicit,
     )
 
 

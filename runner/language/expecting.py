@@ -76,7 +76,7 @@ def compile_expectation(
         alternatives=alternatives,
         has=has,
         lacks=lacks,
-        lines=reading.count(step.get("lines")),
+        lines=_lines(reading, step.get("lines")),
         capabilities=_capabilities(reading, step.get("capabilities")),
         within=reading.duration(step.get("within")),
         captures=captures,
@@ -97,7 +97,8 @@ def _refuse_judging(reading: Reading, step: Mapping) -> None:
             advice = f"beside '{other}' stand {' and '.join(_ALWAYS_JUDGING)}"
             reading.fail(item[0].span, f"'{key}' judges the reply that 'expect' reads", advice)
         else:
-            reading.fail(item[0].span, f"'{key}' judges a reply, and this step expects none", "add expect:")
+            advice = "add expect: silence" if key == "for" else "add expect:"
+            reading.fail(item[0].span, f"'{key}' judges a reply, and this step expects none", advice)
 
 
 def _refuse_beside_words(reading: Reading, step: Mapping, alternatives: tuple[Alternative, ...]) -> None:
@@ -213,8 +214,26 @@ def _silence(reading: Reading, step: Mapping, alternatives: tuple[Alternative, .
     if wants and item is None:
         reading.fail(step.items["expect"][1].span, "'silence' for how long?", "add for: 2s")
     elif item is not None and alternatives and not wants:
-        reading.fail(item[0].span, "'for' goes with expect: silence", "how long a step may take is 'timeout'")
+        advice = "write expect: silence; how long a step may take is 'timeout'"
+        reading.fail(item[0].span, "'for' goes with expect: silence", advice)
     return reading.duration(step.get("for"))
+
+
+def _lines(reading: Reading, node: Node | None) -> int | None:
+    count = reading.count(node)
+    if node is not None and count == 0:
+        reading.fail(node.span, "a reply has at least one line", "write lines: 1 or more; no reply is expect: silence")
+    return count
+
+
+def refuse_unasked(reading: Reading, step: Mapping, expectation: Expectation | None) -> None:
+    """Tell an `expect` for the reply of what asks for none by `replies: 0`."""
+    item = step.items.get("replies")
+    if item is None or expectation is None or reading.text(item[1]).strip("0") or not reading.text(item[1]):
+        return
+    if all(one not in (Word.SILENCE, Word.CLOSE) for one in expectation.alternatives):
+        advice = "leave one of them out; what an earlier line asked for is read by a step of its own"
+        reading.fail(item[0].span, "'replies: 0' asks for no reply, and 'expect' for one", advice)
 
 
 def _captures(reading: Reading, node: Node | None) -> tuple[Capture, ...]:
@@ -237,7 +256,9 @@ def _capabilities(reading: Reading, node: Node | None) -> tuple[CapabilityWish, 
     if isinstance(node, Mapping):
         found = [_wish(reading, key, value) for key, value in pairs(node)]
         return tuple(wish for wish in found if wish is not None)
-    return tuple(CapabilityWish(_capability(reading, item)) for item in items(node) if isinstance(item, Scalar))
+    if not isinstance(node, Sequence):
+        return ()  # the schema check has told it
+    return tuple(CapabilityWish(_capability(reading, item)) for item in node.items if isinstance(item, Scalar))
 
 
 def _capability(reading: Reading, scalar: Scalar) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from runner.dataclass import dataclass
 from runner.errors import ToolError
 
 # `repeat(n)` builds at most this much: a line limit is 64 KiB, a message is `data`.

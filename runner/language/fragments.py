@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.dataclass import dataclass
 from runner.errors import InputError, Problem, SourceFile, Span
 from runner.language.loader import load, read_file
 from runner.language.nodes import Mapping as MappingNode

@@ -10,9 +10,10 @@ import itertools
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from runner.dataclass import dataclass
 from runner.errors import InputError, Problem, Span
 from runner.language.model import Row
 from runner.language.nodes import Mapping, Scalar, Sequence, without_excerpt

@@ -6,11 +6,12 @@ Texts are templates, replies are expectations with slots; a step's `span` is its
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from itertools import chain
 from typing import Literal
 
+from runner.dataclass import dataclass
 from runner.errors import SourceFile, Span
 from runner.language.body import Body
 from runner.language.template import Placeholder, Template
@@ -316,7 +317,8 @@ class Scenario:
 
     `used` are the placeholders of its steps (not those inside `variables`) by session, in file order;
     `capture_spans` are the names that its replies may set, each with a place. `rows` are those of its matrix, empty
-    without one, and `columns` their names. `timeout` and `deadline` are in seconds, None for the default.
+    without one, and `columns` their names. `implicit` are the sessions that must have TLS from the first byte, each
+    with the place that asks for it. `timeout` and `deadline` are in seconds, None for the default.
     """
 
     source: SourceFile
@@ -338,6 +340,7 @@ class Scenario:
     sessions: Mapping[str, Session] = field(default_factory=dict)
     rows: tuple[Row, ...] = ()
     columns: Mapping[str, Span] = field(default_factory=dict)
+    implicit: Mapping[str, Span] = field(default_factory=dict)
 
     @property
     def placeholders(self) -> tuple[Placeholder, ...]:

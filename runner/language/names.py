@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from runner.dataclass import dataclass
 from runner.errors import Problem, Span
 from runner.language.filters import FilterError
 from runner.language.model import MAIN, Row, Scenario
@@ -204,6 +205,10 @@ class Names:
             return "set it in the environment" if is_listed else f"list it in mailproof.yaml: env: [{variable}]"
         if self._comes_later(name):
             return "use it in a step: variables are fixed when the case starts"
+        if name in COUNTERS:
+            return (
+                f"it may stand in the steps beside '{COUNTERS[name]}'; a fragment gets it by with: {{n: '${{{name}}}'}}"
+            )
         known = {*BUILT_INS, *self._scenario.variables, *self._scenario.captures, *self.secret_names}
         for _, variables in self._layers:
             known |= set(variables)
@@ -303,4 +308,4 @@ def rfc5322_date(moment: datetime) -> str:
     'Sat, 06 Jun 2009 07:11:14 +0000'
     """
     day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
-    return f"{day}, {moment:%d} {month} {moment:%Y %H:%M:%S} {moment:%z}"
+    return f"{day}, {moment.day:02} {month} {moment:%Y %H:%M:%S %z}"

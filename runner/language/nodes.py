@@ -5,9 +5,9 @@ A node knows nothing of keys or verbs; a scalar is a text, and what it stands fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from runner.dataclass import dataclass
 from runner.errors import SourceFile, Span
 
 Style: TypeAlias = Literal["", "'", '"', "|", ">"]

@@ -6,10 +6,11 @@ secret is read here, and nothing is connected.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
+from runner.dataclass import dataclass
 from runner.errors import InputError, Problem, SourceFile, Span
 from runner.language.loader import load, read_file
 from runner.language.nodes import Mapping as MappingNode
@@ -19,7 +20,7 @@ from runner.language.reaching import read_proxy
 from runner.language.schema import check_project
 from runner.language.target import Place, SecretRef, Target, parse_domain, parse_target, parse_url
 from runner.language.tls import wrong_tls_options
-from runner.language.values import parse_boolean, parse_duration, parse_size
+from runner.language.values import parse_address, parse_boolean, parse_duration, parse_size
 from runner.protocol.base import Limits
 from runner.wire import TLS_VERSIONS, Family, TlsWish
 
@@ -129,7 +130,7 @@ class _Reader:
             variables=_variables(options.get("vars")),
             secrets=self._secrets(options.get("secrets")),
             tls=self._tls(_mapping(options.get("tls"))),
-            source_address=self._parsed(options.get("source_address"), _parse_address) or "",
+            source_address=self._parsed(options.get("source_address"), parse_address) or "",
             family=cast(Family, _text(options.get("family"))),
             proxy=read_proxy(options.get("proxy_protocol"), self._fail),
             plaintext_secrets=_text(options.get("plaintext_secrets")) == "allow",
@@ -143,9 +144,10 @@ class _Reader:
             return "url", node
         keys = [key for key in _WHERE if key in options.items]
         if not keys:
-            self._fail(
-                node.span, "a target without 'url', 'mx' or 'command'", "for example {url: smtp://mx1.example.com}"
-            )
+            # Of an empty one the schema check has told less.
+            self._problems[:] = [problem for problem in self._problems if problem.span != node.span]
+            advice = "for example {url: smtp://mx1.example.com}"
+            self._fail(node.span, "a target without 'url', 'mx' or 'command'", advice)
             return "url", node
         for key in keys[1:]:
             advice = "a target is in one place: leave one of them out"
@@ -286,16 +288,6 @@ def _parse_limit(text: str) -> int:
     if not MIN_LINE_LIMIT <= size <= MAX_LIMIT:
         raise ValueError(f"'{text}' is no limit: from {MIN_LINE_LIMIT} bytes to {MAX_LIMIT // 1024**3}GiB")
     return size
-
-
-def _parse_address(text: str) -> str:
-    import ipaddress  # noqa: PLC0415 -- 3 ms that few targets need
-
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        raise ValueError(f"'{text}' is no IP address") from None
-    return text
 
 
 __all__ = ["Project", "SecretRef", "Target", "find_project", "load_project", "parse_target"]

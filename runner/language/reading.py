@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from collections.abc import Mapping as Names
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from typing import TypeVar
 
+from runner.dataclass import dataclass
 from runner.errors import Problem, Span
 from runner.language.fragments import Library
 from runner.language.loader import Mapping, Node, Scalar, Sequence
@@ -75,6 +76,8 @@ class Reading:
     session: str = MAIN
     placeholders: dict[str, list[Placeholder]] = field(default_factory=lambda: {MAIN: []})
     captures: dict[str, Span] = field(default_factory=dict)
+    #: Sessions with a `connect` that judges a handshake, whatever the server answers; the first place of each.
+    implicit: dict[str, Span] = field(default_factory=dict)
     #: What is known only here: loop variables and a fragment's parameters; counters of loops.
     local_names: frozenset[str] = frozenset()
     counters: frozenset[str] = frozenset()

@@ -57,7 +57,7 @@ def check_scenario(root: Mapping, problems: list[Problem]) -> None:
         # jsonschema takes 85 ms to import, which a good file must not cost.
         from runner.language.schema_explain import ScenarioExplainer  # noqa: PLC0415
 
-        problems += ScenarioExplainer(schema.document).explain(root)
+        problems += _not_told(ScenarioExplainer(schema.document).explain(root), problems)
 
 
 def check_fragment(root: Mapping, problems: list[Problem]) -> None:
@@ -66,7 +66,7 @@ def check_fragment(root: Mapping, problems: list[Problem]) -> None:
     if schema.accepts_fragment is not None and not schema.accepts_fragment(root):
         from runner.language.schema_explain import ScenarioExplainer  # noqa: PLC0415
 
-        problems += ScenarioExplainer(schema.document, "fragment_file").explain(root)
+        problems += _not_told(ScenarioExplainer(schema.document, "fragment_file").explain(root), problems)
 
 
 def check_project(root: Mapping, problems: list[Problem]) -> None:
@@ -75,4 +75,15 @@ def check_project(root: Mapping, problems: list[Problem]) -> None:
     if not schema.accepts(root):
         from runner.language.schema_explain import ProjectExplainer  # noqa: PLC0415
 
-        problems += ProjectExplainer(schema.document).explain(root)
+        problems += _not_told(ProjectExplainer(schema.document).explain(root), problems)
+
+
+def _not_told(found: list[Problem], told: list[Problem]) -> list[Problem]:
+    """Leave out what is wrong where something was told already: one slip is one message."""
+    places = {place_of(problem) for problem in told}
+    return [problem for problem in found if place_of(problem) not in places]
+
+
+def place_of(problem: Problem) -> tuple[str, int, int]:
+    """Return where a problem is: file, line, column."""
+    return problem.span.source.name, problem.span.line, problem.span.column

@@ -6,6 +6,8 @@ against that verb's definition, so that a typo is told as one and not as a step 
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any
@@ -14,6 +16,7 @@ from jsonschema import Draft7Validator
 
 from runner.errors import Problem, Span
 from runner.language.nodes import Mapping, Node, Scalar, Sequence, kind, plain, without_excerpt
+from runner.language.slips import quote
 from runner.language.values import parse_boolean, parse_count, parse_date, parse_duration, parse_rate, parse_size
 from runner.language.vocabulary import CLIENT_VERBS, EXPECTING, STEP_LISTS, VERBS
 
@@ -29,6 +32,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
 # How alike a mistyped word must be to be offered, and how long a common beginning (`user`, `username`).
 _NEAR = 0.65
 _STEM = 3
+# In a list in brackets such a word is not itself.
+_WANTS_QUOTE = re.compile(r"[\[\]{},:#'\"&*!|>%@`$]|^-?$|^- ")
 _DUE = {"string": "a text", "array": "a list", "object": "a mapping", "null": "nothing"}
 
 
@@ -68,6 +73,10 @@ class Explainer:
         """Return the place to show for what is at `path`."""
         return span
 
+    def told(self, span: Span, node: Node, message: str) -> str:  # noqa: ARG002
+        """Return a message about a value as it may be shown."""
+        return message
+
     def _tell(self, top: Node, error: Any) -> None:
         node, span = _locate(top, error.absolute_path)
         span = self.place(span, error.absolute_path)
@@ -81,15 +90,18 @@ class Explainer:
                 node.items[error.instance][0].span, f"'{error.instance}' is no {schema['title']}", _examples(schema)
             )
         elif keyword == "required":
-            missing = [key for key in error.validator_value if key not in error.instance]
-            self._once(span, f"{_quoted(missing, ' and ')} {'is' if len(missing) == 1 else 'are'} missing", "")
+            meant = _meant(error.instance, tuple(schema.get("properties", ())))
+            missing = [key for key in error.validator_value if key not in error.instance and key not in meant]
+            if missing:
+                self._once(span, f"{_quoted(missing, ' and ')} {'is' if len(missing) == 1 else 'are'} missing", "")
         elif keyword == "type":
             self._tell_kind(node, span, schema["type"], schema)
         elif keyword == "enum" and (not isinstance(node, Scalar) or node.is_empty):
             self._tell_kind(node, span, "string", schema)
         else:
             key = next((part for part in reversed(error.absolute_path) if isinstance(part, str)), "")
-            self.report(span, *_about_value(node, key, keyword, schema))
+            message, advice = _about_value(node, key, keyword, schema)
+            self.report(span, self.told(span, node, message), advice)
 
     def _once(self, span: Span, message: str, advice: str) -> None:
         problem = Problem(span, message, advice)
@@ -106,7 +118,18 @@ class Explainer:
     ) -> None:
         kinds = (due,) if isinstance(due, str) else due
         words = " or ".join(dict.fromkeys(_DUE[name] for name in kinds if name in _DUE))
-        self.report(span, f"{kind(node)} where {words} is due", _advice_on_kind(node, words, schema))
+        advice = self._as_list(node, span, schema) if due == "array" else ""
+        self.report(span, f"{kind(node)} where {words} is due", advice or _advice_on_kind(node, words, schema))
+
+    def _as_list(self, node: Node, span: Span, schema: dict[str, Any]) -> str:
+        """Return advice for a text where a list of texts is due: its words as one."""
+        items = schema.get("items", {})
+        items = self.definitions[items["$ref"].rpartition("/")[2]] if "$ref" in items else items
+        if not isinstance(node, Scalar) or not node.text or "string" not in _names(items.get("type", ())):
+            return ""
+        if not span.source.text:  # told without its line, for it may be a secret
+            return "write its words as a list: [PROGRAM, ARGUMENT]"
+        return f"write {_flow([quote(word) if _WANTS_QUOTE.search(word) else word for word in _words(node)])}"
 
     def _tell_any(self, top: Node, error: Any) -> None:
         """Tell what is wrong in the branch that was meant: the one for this kind of node."""
@@ -132,6 +155,12 @@ class ProjectExplainer(Explainer):
     def place(self, span: Span, path: Any) -> Span:
         """Return the place without the file's text for what is under `secrets`."""
         return without_excerpt(span) if "secrets" in path else span
+
+    def told(self, span: Span, node: Node, message: str) -> str:
+        """Return the message without the value, where that may be a secret."""
+        if span.source.text or not isinstance(node, Scalar) or not node.text:
+            return message
+        return message.replace(f"'{node.text}'", "this")
 
 
 class ScenarioExplainer(Explainer):
@@ -177,7 +206,8 @@ class ScenarioExplainer(Explainer):
             if key not in allowed:
                 self.report(place.span, *self._about_key(key, verb, allowed))
         if not verb and len(self.problems) == before:
-            self.report(step.span, "a step without a verb", f"add 'expect' or one of {', '.join(VERBS)}")
+            advice = "add expect: silence" if "for" in step.items else f"add 'expect' or one of {', '.join(VERBS)}"
+            self.report(step.span, "a step without a verb", advice)
 
     def _about_key(self, key: str, verb: str, allowed: tuple[str, ...]) -> tuple[str, str]:
         if key in VERBS and verb:
@@ -191,6 +221,9 @@ class ScenarioExplainer(Explainer):
                 "it judges the one reply that 'expect' reads" if is_other else "make it a step of its own: - expect: …"
             )
             return f"'{key}' can't stand beside '{verb}'", advice
+        if owners == ["steps"]:
+            what = "add steps: […]" if verb in ("", *EXPECTING) else "put the step into a list beside it: steps: […]"
+            return f"'{key}' belongs to 'steps'", what
         if owners:
             return (
                 f"'{key}' belongs to {_quoted(owners)}",
@@ -211,6 +244,19 @@ def _nearest(word: str, allowed: tuple[str, ...], otherwise: str = "allowed here
     if not near and len(word) >= _STEM:
         near = [one for one in allowed if one.startswith(word) or word.startswith(one)]
     return f"did you mean '{near[0]}'?" if near else f"{otherwise}: {', '.join(allowed)}"
+
+
+def _meant(instance: Any, allowed: tuple[str, ...]) -> set[str]:
+    """Return the keys that unknown ones were meant for: each is told there, and is not missing besides."""
+    unknown = [key for key in instance if key not in allowed]
+    return {near for key in unknown for near in get_close_matches(key, allowed, 1, _NEAR)}
+
+
+def _words(node: Scalar) -> list[str]:
+    try:
+        return [word.rstrip(",") for word in shlex.split(node.text)]
+    except ValueError:  # a quote that is not closed
+        return [node.text]
 
 
 def _quoted(words: list[str], joint: str = " or ") -> str:
@@ -250,7 +296,8 @@ def _about_value(node: Node, key: str, keyword: str, schema: dict[str, Any]) -> 
     if keyword == "maxProperties":
         return f"more than one of {', '.join(schema['properties'])}", "write one of them"
     what = schema.get("title") or kind(node).removeprefix("a ")
-    return f"an empty {what}", _examples(schema)
+    keys = f"it has at least one of {', '.join(schema['properties'])}" if "properties" in schema else ""
+    return f"an empty {what}", _examples(schema) or keys
 
 
 def _examples(schema: dict[str, Any]) -> str:

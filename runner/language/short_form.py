@@ -7,10 +7,10 @@ become slots, so that a value is matched literally and never read as a pattern.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from runner.dataclass import dataclass
 from runner.errors import Problem, SourceFile, Span
 from runner.language.template import GAP, Placeholder, Template, did_you_mean
 from runner.matching.expectation import Alternative, Block, BlockLine, Given, Short, Word

@@ -7,9 +7,9 @@ comes with its mended form, so that the reader can go on below it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runner.dataclass import dataclass
 from runner.errors import Problem, SourceFile, Span
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from runner.dataclass import dataclass
 from runner.errors import Span
 from runner.language.body import Body
 from runner.language.expecting import expectation_of
@@ -132,6 +133,10 @@ class _Talk:
         reading, before = self._compiler.reading, len(self._compiler.reading.problems)
         is_block = len(taken) > 1 or _GOES_ON.match(taken[0].text) is not None
         template = self._template(taken, end="\n" if is_block else "")
+        if taken[0].text.startswith("[") and taken[0].text.endswith("]"):
+            advice = f"alternatives want a step of their own: expect: {taken[0].text}"
+            reading.fail(template.span, "a talk can't say alternatives", advice)
+            return None
         if len(reading.problems) > before:
             return None
         alternative = reading.short_forms(self._place(taken)).read(template)

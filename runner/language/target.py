@@ -7,9 +7,10 @@ only where one comes from; nothing is resolved or connected.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from runner.dataclass import dataclass
 from runner.errors import InputError, Problem, SourceFile, Span
 from runner.language.nodes import Scalar, without_excerpt
 from runner.language.template import did_you_mean

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from runner.dataclass import dataclass
 from runner.errors import Problem, Span
 from runner.language.filters import FILTERS, FilterError
 from runner.language.loader import Scalar

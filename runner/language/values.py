@@ -135,3 +135,18 @@ def parse_size(text: str) -> int:
     if match is None:
         raise ValueError(f"'{text}' is no size: 512, 64KiB, 10MB")
     return round(float(match[1]) * _UNITS[match[2]])
+
+
+def parse_address(text: str) -> str:
+    """Return the text if it is an IP address.
+
+    >>> parse_address("2001:db8::7")
+    '2001:db8::7'
+    """
+    import ipaddress  # noqa: PLC0415 -- 3 ms that few files need
+
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is no IP address") from None
+    return text

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 
+from runner.dataclass import dataclass
 from runner.matching.lines import Block
 from runner.matching.pattern import Pattern, Slot
 

@@ -6,9 +6,15 @@ into a slot is matched literally. This module knows neither placeholders nor rep
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from runner.dataclass import dataclass
+
+# What stands where a secret would.
+_SECRET_NAME = re.compile(r"(⟨[^⟨⟩]*⟩)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,7 @@ class Pattern(ABC):
 
     @abstractmethod
     def show(self, slot_text: Callable[[Slot], str]) -> str:
-        """Return the pattern as written, each slot shown by `slot_text`."""
+        """Return the pattern, each slot shown by `slot_text`: by `str` as written, else as the literal text it is."""
 
     def __str__(self) -> str:
         return self.show(str)
@@ -146,9 +152,21 @@ def source_of(units: list[Unit]) -> Source:
     return (*parts, "".join(run)) if run else tuple(parts)
 
 
-def show_source(source: Source, slot_text: Callable[[Slot], str]) -> str:
-    """Return the source as text, each slot shown by `slot_text`."""
-    return "".join(slot_text(part) if isinstance(part, Slot) else part for part in source)
+def show_source(source: Source, slot_text: Callable[[Slot], str], special: re.Pattern[str] | None = None) -> str:
+    r"""Return the source as text, each slot shown by `slot_text`.
+
+    Unless that is `str`, it gives literal values: what is `special` gets a `\` before it. The name of a secret, which
+    stands in the secret's place, is left as it is.
+    """
+    if slot_text is str or special is None:
+        return "".join(slot_text(part) if isinstance(part, Slot) else part for part in source)
+    return "".join(_literal(slot_text(part), special) if isinstance(part, Slot) else part for part in source)
+
+
+def _literal(value: str, special: re.Pattern[str]) -> str:
+    parts = _SECRET_NAME.split(value)
+    parts[::2] = (special.sub(r"\\\g<0>", part) for part in parts[::2])
+    return "".join(parts)
 
 
 def slots_in(source: Source) -> tuple[Slot, ...]:

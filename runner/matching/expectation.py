@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
+from runner.dataclass import dataclass
 from runner.matching.alternatives import (
     Alternative,
     ExpectationError,

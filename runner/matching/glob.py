@@ -8,10 +8,12 @@ most (length of the text) x (runs of literals in the stretch), and only the auth
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from runner.dataclass import dataclass
 from runner.matching.base import Match, Pattern, Slot, Source, show_source, slots_in, units_of
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ class Wild(Enum):
 
 
 Token = str | Wild | Slot
+# What a literal text can't hold as it is; a backslash only where it would escape what follows.
+_SPECIAL = re.compile(r"[*?]|\\(?=[*?\\]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +101,10 @@ class Glob(Pattern):
         return None
 
     def show(self, slot_text: Callable[[Slot], str]) -> str:
-        """Return the glob as written."""
-        return show_source(self.source, slot_text)
+        """Return the glob as written; a value in it so that it would read as the literal text that it is."""
+        shown = show_source(self.source, slot_text, _SPECIAL)
+        is_value = slot_text is not str and bool(self.source) and isinstance(self.source[0], Slot)
+        return f"\\{shown}" if is_value and shown.startswith("/") else shown
 
     def _fits(self, line: str) -> bool:
         stretches = self.stretches

@@ -6,8 +6,9 @@ Pure text; it knows neither codes' meaning nor verdicts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from runner.dataclass import dataclass
 from runner.matching.pattern import Pattern, Slot, nearest_miss
 
 # So many lines are looked through for a near miss; a hint isn't worth more.

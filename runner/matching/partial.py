@@ -7,8 +7,9 @@ code and separator. Pure text; it knows nothing of time or of what the rest of t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from runner.dataclass import dataclass
 from runner.matching.alternatives import ValueOf, both
 from runner.matching.expectation import Mismatch
 from runner.matching.pattern import Pattern, TooLong, nearest_miss

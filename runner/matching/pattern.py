@@ -16,7 +16,6 @@ from runner.matching.base import (
     units_of,
 )
 from runner.matching.glob import Glob, compile_glob, miss_of_glob
-from runner.matching.regex import Regex, compile_regex, miss_of_regex
 
 __all__ = [
     "Match",
@@ -27,7 +26,6 @@ __all__ = [
     "TooLong",
     "compile_glob",
     "compile_pattern",
-    "compile_regex",
     "nearest_miss",
 ]
 
@@ -53,6 +51,8 @@ def compile_pattern(source: Source) -> Pattern:
         if isinstance(units[at], Slot):
             raise PatternError("a placeholder after a regex's last '/'", at, _SLASH_ADVICE)
     flags = "".join(unit for unit in units[end + 1 :] if isinstance(unit, str))
+    from runner.matching.regex import compile_regex  # noqa: PLC0415 -- start-up counts, and most patterns are globs
+
     try:
         return compile_regex(source_of(units[1:end]), flags)
     except PatternError as error:
@@ -66,4 +66,6 @@ def nearest_miss(pattern: Pattern, line: str) -> str:
     """
     if isinstance(pattern, Glob):
         return miss_of_glob(pattern, line)
+    from runner.matching.regex import Regex, miss_of_regex  # noqa: PLC0415 -- see above
+
     return miss_of_regex(pattern, line) if isinstance(pattern, Regex) else ""

@@ -6,8 +6,9 @@ Pure: which recipients were accepted is handed in, and which expectation is whos
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from runner.dataclass import dataclass
 from runner.matching.alternatives import ExpectationError, ValueOf
 from runner.matching.base import Slot, Source, show_source, slots_in
 from runner.matching.expectation import Expectation, Mismatch

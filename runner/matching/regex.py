@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from runner.dataclass import dataclass
 from runner.matching.base import Match, Pattern, PatternError, Slot, Source, TooLong, show_source, slots_in
 from runner.matching.regex_cost import is_quick, size_of
 from runner.matching.regex_machine import PROGRAM_LIMIT, Machine
@@ -27,6 +28,9 @@ LINE_LIMIT = 4096
 """Octets of a line that a regex sees (LANGUAGE, section 10)."""
 TEXT_LIMIT = 65536
 """Octets of a reply that a regex sees (LANGUAGE, section 10)."""
+
+# What a literal text can't hold as it is.
+_SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()]")
 
 Groups = tuple[str | None, ...]
 Search = Callable[[str], Groups | None]
@@ -81,7 +85,7 @@ class Regex(Pattern):
 
     def show(self, slot_text: Callable[[Slot], str]) -> str:
         """Return `/regex/flags` as written."""
-        return f"/{show_source(self.source, slot_text)}/{self.flags}"
+        return f"/{show_source(self.source, slot_text, _SPECIAL)}/{self.flags}"
 
     def _search(self, text: str) -> Match | None:
         if not self.is_filled:

@@ -8,10 +8,10 @@ what follows can't fail. The bound errs on the high side; the analysis knows no 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
 from math import inf, log
 
+from runner.dataclass import dataclass
 from runner.matching.charset import ALL, LINE_FEED, NONE, Ranges, fold, merge, overlap
 from runner.matching.regex_tree import Chars, Choice, Edge, Group, Hole, Node, Repeat, Sequence, Text, shortest
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
+from runner.dataclass import dataclass
 from runner.matching.base import Slot
 from runner.matching.charset import LAST, Ranges, complement, fold
 

@@ -8,10 +8,11 @@ for a server reads to the end (RFC 5321 section 4.1.1.4), but one that takes no 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from runner.dataclass import dataclass
 from runner.language.model import Bdat, Bytes
 from runner.matching.expectation import Word
 from runner.player.ending import TimedOut, erred, failed

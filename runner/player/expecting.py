@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from runner.player.player import Player
     from runner.protocol import Owed
 
+# What a plain scheme would be if the server began with a handshake.
+_IMPLICIT_TLS = {"smtp": "smtps", "submission": "submissions"}
 # How many characters of a reply that is not whole are shown.
 SHOWN = 512
 # What a server owes, as a reason calls it; the rest are commands.
@@ -82,8 +84,15 @@ def broken(player: Player, wanted: object, event: Malformed) -> StepEnded:
     """Return how a step ends that got what is no reply; `wanted` is shown as what was expected."""
     text = malformed_text(player, event)
     player.findings.differ("reply", str(wanted), text)
+    tell_answer(player, event, player.now)
     quoted = f": '{player.findings.quote(text)}'" if text else ""
     return failed(f"the server broke the protocol: {event.reason}{quoted}")
+
+
+def tell_answer(player: Player, event: Reply | Malformed, arrived: float) -> None:
+    """Record that this came, then or before, and is not what the step wants."""
+    text = str(event) if isinstance(event, Reply) else malformed_text(player, event)
+    player.findings.answered(text, arrived - player.step_started, event.owed.to if event.owed is not None else "")
 
 
 def _check_required(player: Player, link: Link) -> None:
@@ -106,12 +115,29 @@ def too_late(player: Player, link: Link, wanted: object, limit: str) -> StepEnde
     if not size:
         if is_greeted:
             player.findings.differ("time", str(wanted), "nothing")
-        reason = f"no {due} {limit}"
+        reason = f"no {due} {limit}{_why_nothing(player, link)}"
     else:
         text = pending_text(player, link)
         player.findings.differ("time", str(wanted), f"{text} (incomplete, {size} bytes)")
+        player.findings.answered(text, player.now - player.step_started)
         reason = f"no whole {due} {limit}, only {size} bytes: '{first_line(text)}'"
     return failed(reason) if is_greeted else erred(reason)
+
+
+def _why_nothing(player: Player, link: Link) -> str:
+    """Return what may be the reason where nothing at all came, to be put behind it."""
+    machine, target = link.machine, player.target
+    if not machine.greeted:
+        is_plain = link.tls is None and target.host and not target.command
+        secure = _IMPLICIT_TLS.get(target.scheme) if is_plain else None
+        if secure is None:
+            return ""
+        host = f"[{target.host}]" if ":" in target.host else target.host
+        return f"; a server of implicit TLS is silent until the handshake: {secure}://{host}:{target.port}?"
+    if machine.owed:
+        return ""
+    why = "the message is not at its end" if machine.in_message else "every line sent has had its reply"
+    return f", and none was owed: {why}"
 
 
 def _due(link: Link) -> str:
@@ -173,6 +199,8 @@ def _settle_reply(player: Player, link: Link, wanted: Expectation, reply: Reply)
     if wanted.capabilities and capabilities is None:
         raise erred("no capabilities were read since the connection or its last handshake: send EHLO first")
     judgement = judge(wanted, reply, capabilities, latency_of(player, link, link.arrived))
+    if judgement.mismatches:
+        tell_answer(player, reply, link.arrived)
     owed = reply.owed
     whose = f" for {owed.recipient}" if owed is not None and owed.to == "message" and owed.recipient else ""
     for one in judgement.mismatches:
@@ -228,7 +256,10 @@ def closing(player: Player, link: Link) -> StepEnded:
 def last_words(player: Player, link: Link) -> str:
     """Return, to be put behind a reason, what a server that is going away had said, or what nobody has read."""
     event = link.last_words or next((event for event, _ in link.events), None)
-    return f"; it had said: {shown(player, event)}" if event is not None else ""
+    if event is None:
+        return ""
+    tell_answer(player, event, player.now)
+    return f"; it had said: {shown(player, event)}"
 
 
 def _ending_text(player: Player, link: Link) -> str:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from runner.dataclass import dataclass
 from runner.language.filters import FilterError, to_bytes
 from runner.language.template import MissingValueError, Placeholder, Template, Value
 from runner.player.ending import erred
 from runner.redaction import Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from runner.matching.pattern import Slot
+
+
+_NO_VALUES: Mapping[str, Value] = {}
 
 
 @dataclass(slots=True)
@@ -28,13 +32,15 @@ class Scope:
     """
 
     fixed: Mapping[str, Value] = field(repr=False)
-    capturable: frozenset[str]
+    capturable: Container[str]
     learn: Callable[[str, str], None]
     captured: dict[str, Value] = field(default_factory=dict, repr=False)
     connection: dict[str, Value] = field(default_factory=dict)
     #: What is known only here: a loop's variables or a fragment's parameters; counters of loops.
-    local: Mapping[str, Value] = field(default_factory=dict, repr=False)
-    counters: Mapping[str, Value] = field(default_factory=dict)
+    local: Mapping[str, Value] = field(default_factory=lambda: _NO_VALUES, repr=False)
+    counters: Mapping[str, Value] = field(default_factory=lambda: _NO_VALUES)
+    #: Hides secrets in what is shown: a pattern escapes a value, and then nobody would find them.
+    mask: Callable[[str], str] = str
 
     def learn_from(self, values: Mapping[str, Value]) -> None:
         """Learn the forms of secrets that fixed values are, of the session under way or of another one."""
@@ -98,7 +104,7 @@ class Scope:
     def shown_slot(self, slot: Slot) -> str:
         """Return how the text of a pattern's slot may be shown."""
         assert isinstance(slot.key, Placeholder)
-        return self.shown(slot.key)
+        return self.mask(self.shown(slot.key))
 
     def shown(self, part: Placeholder) -> str:
         """Return how a placeholder's value may be shown: a secret by its name, one without a value as written."""
@@ -124,7 +130,7 @@ class Line:
     `is_bare_secret`: nothing in it but a secret. `replies` is the author's word for how many it earns.
     """
 
-    data: bytes
+    data: bytes = field(repr=False)
     marks: tuple[Mark, ...] = ()
     secrets: frozenset[str] = frozenset()
     is_bare_secret: bool = False
@@ -139,7 +145,7 @@ class _Filling:
     """A template being filled: its octets so far, where values lie in them, the secrets among these."""
 
     scope: Scope
-    data: bytearray = field(default_factory=bytearray)
+    data: bytearray = field(default_factory=bytearray, repr=False)
     marks: list[Mark] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
 

@@ -11,10 +11,11 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from runner.language.model import MAIN
+from runner.language.model import MAIN, Exchange, Send
 from runner.language.verbs.compiler import shorten
 from runner.player.rows import Rows
-from runner.results import Difference, Outcome, Place, StepResult
+from runner.protocol.base import CLIENT_LINE
+from runner.results import Answer, Difference, Outcome, Place, StepResult
 from runner.transcript import FIRST_LINES, LAST_LINES, LINE_WIDTH
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 # So many warnings of one case are kept; a loop may bring a new one with each round.
 MOST_WARNINGS = 1000
+# Of one step; one that reads the replies of many recipients may have many.
+MOST_ANSWERS = 12
+# What is answered and is no command.
+_NAMES = {"message": "the message", "AUTH response": "the AUTH response"}
 _PASSED = Outcome.PASSED  # reading it from its class takes longer than comparing it
 
 
@@ -34,6 +39,7 @@ class Findings:
 
     __slots__ = (
         "_shown",
+        "answers",
         "chosen",
         "differences",
         "ends_at_failure",
@@ -44,6 +50,7 @@ class Findings:
         "session",
         "shown_part",
         "steps",
+        "used_at",
         "warnings",
     )
 
@@ -57,9 +64,12 @@ class Findings:
         self.lead = ""
         #: Whether this is an attempt, which ends at its first failing step.
         self.ends_at_failure = False
+        #: Where the fragments are used that the steps are written in, the innermost first.
+        self.used_at: tuple[Place, ...] = ()
         #: Of the step under way.
         self.session = MAIN
         self.differences: list[Difference] = []
+        self.answers: list[Answer] = []
         #: What the step under way decided by itself; goes behind its name.
         self.chosen = ""
         #: How the value of a placeholder may be shown now.
@@ -70,6 +80,12 @@ class Findings:
         """Record one thing that differs in the step under way."""
         shown = self.show
         self.differences.append(Difference(shown(part), shown(expected), shown(actual), shown(hint), is_warning))
+
+    def answered(self, text: str, at: float, to: str = "") -> None:
+        """Record what the server said that is wrong, when it had come (in seconds, from the step's start)."""
+        answer = Answer(self.show(text), at, to)
+        if len(self.answers) < MOST_ANSWERS and answer not in self.answers:
+            self.answers.append(answer)
 
     def warn(self, text: str) -> None:
         """Record a warning of the case, once."""
@@ -94,17 +110,37 @@ class Findings:
         """Record what came of a step, and with it of the case. Times are in seconds."""
         outcome, reason = _PASSED, ""
         differences: tuple[Difference, ...] = ()
+        answers: tuple[Answer, ...] = ()
+        if self.answers:
+            answers = tuple(replace(one, at=one.at + started) for one in self.answers)
+            self.answers = []
         if self.differences:
             differences, self.differences = tuple(self.differences), []
             outcome, reason = self._judged(step, differences)
         if ended is not None:
             outcome, reason = ended.outcome, self.show(ended.reason)
+        if answers and differences and (whose := whose_reply(step, answers[0].to)):
+            first = differences[0]
+            hint = f"{first.hint}; {whose}" if first.hint else whose
+            differences = (replace(first, hint=hint), *differences[1:])
         label = self._label(step) if outcome is _PASSED else self._filled_label(step)
         session = "" if self.session == MAIN else self.session
         if self.chosen:
             label, self.chosen = f"{label}: {self.chosen}", ""
         self.steps.add(
-            StepResult(label, place_of(step), outcome, started, elapsed, step.because, reason, differences, session)
+            StepResult(
+                label,
+                place_of(step),
+                outcome,
+                started,
+                elapsed,
+                step.because,
+                reason,
+                differences,
+                session,
+                answers=answers,
+                used_at=self.used_at,
+            )
         )
         if outcome.is_failure:
             self.end(outcome, f"{label}: {reason}")
@@ -162,11 +198,22 @@ class Findings:
         finally:
             self.lead = before
 
+    @contextmanager
+    def used_by(self, step: Step) -> Iterator[None]:
+        """While it is open, steps are of a fragment that this step uses."""
+        before = self.used_at
+        self.used_at = (place_of(step), *before)
+        try:
+            yield
+        finally:
+            self.used_at = before
+
     def draft(self, *, lead: str = "", ends_at_failure: bool = False) -> Findings:
         """Return the record of a part of the case, which is adopted or dropped."""
         draft = Findings(self.redactor)
         draft.session, draft.shown_part = self.session, self.shown_part
         draft.lead, draft.ends_at_failure = self.lead + lead, ends_at_failure
+        draft.used_at = self.used_at
         return draft
 
     def adopt(self, part: Findings, more: str = "") -> None:
@@ -247,3 +294,19 @@ def _said(one: Difference) -> str:
     recipient = one.part.partition(" for ")[2]
     to = f" to message for {recipient}" if recipient else ""
     return f"expected {first_line(one.expected)}, got{to} {first_line(one.actual)}"
+
+
+def whose_reply(step: Step, to: str) -> str:
+    """Return which reply a step has met, if that is not the one to its own line; '' where they can't be told apart."""
+    if not to or to == CLIENT_LINE.to:
+        return ""
+    if isinstance(step, Send):
+        said = step.line.parts[0] if step.line.parts and step.encode == "auto" else ""
+        word = said.partition(" ")[0].strip().upper() if isinstance(said, str) else ""
+        is_own = not word or word == to or to in ("message", "AUTH response")
+    else:
+        # What stands alone may read the reply to any line; that the first one is the greeting goes without saying.
+        is_own = type(step) is not Exchange or to == "greeting" or step.each is not None
+    if is_own:
+        return ""
+    return "this is the greeting" if to == "greeting" else f"this is the reply to {_NAMES.get(to, to)}"

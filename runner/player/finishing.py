@@ -111,15 +111,17 @@ def say_goodbye(player: Player, link: Link) -> None:
 
 
 def read_out(player: Player, link: Link, *, until_settled: bool = False) -> Wrong:
-    """Read what is owed and then, unless `until_settled`, to the end; return what came that was not owed.
+    """Read what is owed and then, unless `until_settled`, to the end; return what is wrong with what came.
 
-    It ends with the step's time. A server that does not even answer a goodbye gets a warning.
+    That is what was not owed, and a refusal that no step has read. It ends with the step's time. A server that
+    does not even answer a goodbye gets a warning.
     """
+    wrong = ""
     while True:
         while (event := link.take()) is not None:
             if event.owed is None or isinstance(event, Malformed):
                 return f"something came that was not owed: {shown(player, event)}"
-            _tell_refusal(player, event, event.owed)
+            wrong = wrong or _unread_refusal(player, link, event, event.owed)
         if link.is_closed or (until_settled and not link.machine.owed):
             break
         if link.machine.said_goodbye:
@@ -133,13 +135,18 @@ def read_out(player: Player, link: Link, *, until_settled: bool = False) -> Wron
             break
     if link.pending and not link.machine.owed:
         return f"something came that was not owed: '{pending_text(player, link)}'"
-    return ""
+    return wrong
 
 
-def _tell_refusal(player: Player, reply: Reply, owed: Owed) -> None:
-    """Warn of a refusal that no step has read, where nothing else says that something went wrong."""
-    if reply.code[:1] in _REFUSALS and player.findings.outcome is Outcome.PASSED:
-        player.findings.warn(f"no step read the reply to {name_of(owed)}: {shown(player, reply)}")
+def _unread_refusal(player: Player, link: Link, reply: Reply, owed: Owed) -> str:
+    """Return what is said of a refusal that no step has read; that of the goodbye itself is no more than a warning."""
+    if reply.code[:1] not in _REFUSALS or player.findings.outcome is not Outcome.PASSED:
+        return ""
+    text = f"no step read the reply to {name_of(owed)}: {shown(player, reply)}"
+    if link.machine.goodbye.startswith(owed.to.encode()):
+        player.findings.warn(text)
+        return ""
+    return text
 
 
 def _unsettled(player: Player, link: Link) -> str:

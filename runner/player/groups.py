@@ -35,7 +35,7 @@ def _use(player: Player, group: Use) -> Steps:
     """Run a fragment's steps; of what is known only around it they see nothing but what is passed on."""
     with player.telling(group):
         values = {name: player.scope.text(template) for name, template in group.parameters.items()}
-    with player.scope.apart(values):
+    with player.scope.apart(values), player.findings.used_by(group):
         yield from player.run_steps(group.steps)
 
 

@@ -154,6 +154,16 @@ class Link:
         line = event.lines[at] if isinstance(event, Torn) else event.line(at)
         return line, times[at] if at < len(times) else now
 
+    def lines_known(self, first: int, end: int) -> list[bytes]:
+        """Return lines of the next reply as far as they have come, whether it is whole or not."""
+        if not self.events:
+            machine = self.machine
+            return [machine.line_so_far(at) for at in range(first, min(end, machine.line_count))]
+        event = self.events[0][0]
+        if isinstance(event, Reply):
+            return [event.line(at) for at in range(first, min(end, len(event.lines)))]
+        return list(event.lines[first:end]) if isinstance(event, Torn) else []
+
     def drop_torn(self) -> None:
         """Drop a greeting that the server has given up, if steps have read every line that there was of it."""
         event = self.events[0][0] if self.lines_read and self.events else None

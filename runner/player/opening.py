@@ -136,10 +136,13 @@ def tls_wish(player: Player, options: TlsOptions) -> TlsWish:
     target = player.target
     wish = target.tls
     minimum, maximum = tls_versions(wish, options)
+    name = player.scope.text(options.server_name)
+    if name.secrets:
+        raise erred(f"the secret '{name.secrets[0]}' was not sent: a handshake tells the server's name in clear text")
     return TlsWish(
         verify=wish.verify if options.verify is None else options.verify,
         ca=wish.ca if options.ca is None else options.ca,
-        server_name=player.scope.text(options.server_name).text or wish.server_name or target.host,
+        server_name=name.text or wish.server_name or target.host,
         certificate=wish.certificate if options.certificate is None else options.certificate,
         key=wish.key if options.certificate is None else options.key or "",
         minimum=minimum,

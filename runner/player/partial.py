@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from runner.player.link import Link
     from runner.player.player import Player
 
+# A secret that is cut over lines is looked for in so many before and behind the one that is shown.
+NEAR = 20
+
 Steps = Generator[None, None, None]
 Line = Generator[None, None, tuple[str, float] | None]
 
@@ -34,10 +37,22 @@ def expect_line(player: Player, link: Link, expectation: LineExpectation) -> Ste
     line, arrived = found
     wrong, named = wanted.judge(line)
     if wrong is not None:
-        differ(wrong.part, wrong.expected, wrong.actual, wrong.hint, is_warning=is_warning)
+        shown = _shown(player, link, line)
+        player.findings.answered(shown, arrived - player.step_started)
+        differ(wrong.part, wrong.expected, shown, wrong.hint if shown == line else "", is_warning=is_warning)
     for name, text in named.items():
         player.scope.captured[name] = captured(player, text)
     judge_latency(player, link, wanted, arrived)
+
+
+def _shown(player: Player, link: Link, line: str) -> str:
+    """Return the line that was read last with the secrets hidden that began before it or go on behind it."""
+    at = link.lines_read - 1
+    first = max(0, at - NEAR)
+    lines = link.lines_known(first, at + NEAR + 1)
+    if not 0 <= at - first < len(lines):
+        return line
+    return player.redactor.mask("\n".join(map(decode, lines))).split("\n")[at - first]
 
 
 def _next_line(player: Player, link: Link, wanted: LineExpectation) -> Line:

@@ -43,6 +43,7 @@ ROUNDS_AWAKE = 100
 MOMENT = 0.001
 NO_LIMIT = (math.inf, "")
 _NO_NUMBERS: Mapping[str, int] = {}
+_OF_STEPS = (Group, Pipeline)
 
 Steps = Generator[None, None, None]
 T = TypeVar("T")
@@ -98,7 +99,7 @@ class Player:
         self.redactor = Redactor(case.secrets)
         #: What is found: of the whole case, and of the part under way, which may be dropped.
         self.report = self.findings = Findings(self.redactor)
-        self.scope = Scope(case.values, case.scenario.captures, self.redactor.learn)
+        self.scope = Scope(case.values, case.scenario.capture_spans, self.redactor.learn, mask=self.redactor.mask)
         self.findings.shown_part = self.scope.shown
         self.links: dict[str, Link] = {}
         # The session of the step under way: `main`, `inbox`, or one connection of several, `c[3]`.
@@ -252,9 +253,18 @@ class Player:
     def run_steps(self, steps: tuple[Step, ...]) -> Steps:
         """Run steps in order; where one ends the case, the rest is not run."""
         for number, step in enumerate(steps):
-            is_here = step.session == self.session
             try:
-                yield from self._run_step(step) if is_here else self._run_elsewhere(step)
+                if step.session != self.session:
+                    yield from self._run_elsewhere(step)
+                elif step.when is not None or isinstance(step, _OF_STEPS):
+                    yield from self._run_step(step)
+                else:  # as `_run_step` does, spelt out: one generator less for each case that waits
+                    self.begin_step(step)
+                    try:
+                        yield from perform(self, step)
+                    except ENDINGS as ended:
+                        self._step_ended(step, 0, ended)
+                    self.record(step)
             except (CaseEnded, CaseSkipped, Stopped):
                 self.left_out(steps[number + 1 :], Outcome.NOT_RUN)
                 raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from runner.language.model import (
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from runner.player.player import Player
 
 Steps = Generator[None, None, None]
+# What is left to do of a step, with its waits.
+Doing = Iterable[None]
 
 
 # Client lines.
@@ -57,18 +59,26 @@ def _line(player: Player, link: Link, step: Send) -> Line:
     return fill_line(step.line, scope, step.eol, step.replies)
 
 
-def _send(player: Player, step: Send) -> Steps:
-    link = player.links.get(player.session) or (yield from begun(player))
+def _send(player: Player, step: Send) -> Doing:
+    """Send a line and read the reply; where the connection stands the line leaves at once, and only `expect` waits."""
+    link = player.links.get(player.session)
+    return _send_first(player, step) if link is None else _send_on(player, link, step)
+
+
+def _send_first(player: Player, step: Send) -> Steps:
+    yield from _send_on(player, (yield from begun(player)), step)
+
+
+def _send_on(player: Player, link: Link, step: Send) -> Doing:
     if link.is_closed and has_met_close(link, step):
         settle(player, link, step.expect, Word.CLOSE)  # type: ignore[arg-type]
-        return
+        return ()
     require_clear(player, link, step)
     if step.ready and step.replies is None:
         put_ready(player, link, step.ready)
     else:
         put(player, link, _line(player, link, step))
-    if step.expect is not None:
-        yield from expect(player, link, step.expect)
+    return expect(player, link, step.expect) if step.expect is not None else ()
 
 
 def _expect(player: Player, step: Exchange) -> Steps:
@@ -160,7 +170,7 @@ def _wait(player: Player, step: Wait) -> Steps:
         yield from player.wait(until)
 
 
-def perform(player: Player, step: Step) -> Steps:
+def perform(player: Player, step: Step) -> Doing:
     """Do what a step says, and read what it expects."""
     doing = PERFORM[type(step)](player, step)
     # Most steps expect one whole reply, which the verb itself reads: no generator more for them.
@@ -169,7 +179,7 @@ def perform(player: Player, step: Step) -> Steps:
     return doing
 
 
-def _and_then(doing: Steps, expecting: Steps) -> Steps:
+def _and_then(doing: Doing, expecting: Steps) -> Steps:
     yield from doing
     yield from expecting
 
@@ -181,7 +191,7 @@ def _expect_others(player: Player, step: Exchange) -> Steps:
         yield from expect_line(player, player.links[player.session], step.line_expected)
 
 
-Performer = Callable[["Player", Any], Steps]
+Performer = Callable[["Player", Any], Doing]
 
 PERFORM: dict[type[Step], Performer] = {
     Connect: connect,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from runner.matching.expectation import Word
 from runner.player.ending import StepEnded, erred, failed
-from runner.player.expecting import last_words, pending_text, shown
+from runner.player.expecting import last_words, pending_text, shown, tell_answer
 from runner.wire import FaultKind, Write
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def require_no_surplus(player: Player, link: Link, step: Step) -> None:
     """
     machine = link.machine
     if (surplus := link.surplus) is not None:
+        tell_answer(player, surplus, player.now)
         raise failed(f"unexpected data before '{step.label}': {shown(player, surplus)}")
     if machine.is_amid_reply and not (machine.owed or machine.in_message or link.events):
         raise failed(f"unexpected data before '{step.label}': '{pending_text(player, link)}'")

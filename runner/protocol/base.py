@@ -10,9 +10,9 @@ from __future__ import annotations
 import abc
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
+from runner.dataclass import dataclass
 from runner.protocol.reply import Event, Malformed, Owed, Reply, Torn, decode, decode_challenge
 
 __all__ = [
@@ -59,7 +59,34 @@ class Limits:
 
 
 class Machine(abc.ABC):
-    """One connection's protocol, client side. See the module for the contract."""
+    """One connection's protocol, client side. See the module for the contract.
+
+    Attributes:
+        owed: what the server owes, in order.
+        challenge: the raw challenge that waits for a response (base64 as it came), or None.
+        in_auth: whether an AUTH exchange is open: from the AUTH line to the final reply (RFC 4954 section 4).
+        in_message: whether what is sent now is read as a message (after 354, until the dot).
+        greeted: whether the greeting was read.
+        said_goodbye: whether the goodbye was answered: nothing but the end of the connection is due.
+        lenient_line_ends: how many line ends were accepted that a strict reader refuses.
+    """
+
+    # Waiting connections are many, and each has one.
+    __slots__ = (
+        "_buffer",
+        "_is_broken",
+        "_refused",
+        "_scanned",
+        "challenge",
+        "greeted",
+        "in_auth",
+        "in_message",
+        "lenient",
+        "lenient_line_ends",
+        "limits",
+        "owed",
+        "said_goodbye",
+    )
 
     name: ClassVar[str]
     #: The protocol's command that ends a session in order.
@@ -69,7 +96,8 @@ class Machine(abc.ABC):
         self.limits = limits
         self.lenient = lenient
         self.owed: list[Owed] = []  # short, and a deque takes 600 bytes
-        #: How many line ends were accepted that a strict reader refuses.
+        self.challenge: bytes | None = None
+        self.in_auth = self.in_message = self.greeted = self.said_goodbye = False
         self.lenient_line_ends = 0
         self._buffer = bytearray()
         self._scanned = 0  # so many bytes of the buffer hold no LF
@@ -210,14 +238,3 @@ class Machine(abc.ABC):
     #: The command that asks for TLS, and the code of the go-ahead.
     starttls_command: ClassVar[bytes]
     starttls_code: ClassVar[str]
-
-    #: The raw challenge that waits for a response (base64 as it came), or None.
-    challenge: bytes | None = None
-    #: Whether an AUTH exchange is open: from the AUTH line to the final reply (RFC 4954 section 4).
-    in_auth: bool = False
-    #: Whether what is sent now is read as a message (after 354, until the dot).
-    in_message: bool = False
-    #: Whether the greeting was read.
-    greeted: bool = False
-    #: Whether the goodbye was answered: nothing but the end of the connection is due.
-    said_goodbye: bool = False

@@ -9,6 +9,8 @@ from runner.protocol.smtp import LAST_CHUNK, MESSAGE, Smtp
 class Lmtp(Smtp):
     """LMTP, client side."""
 
+    __slots__ = ()
+
     name = "lmtp"
     answers_each = True
 

@@ -6,7 +6,8 @@ Values only; they know no protocol. Text stays bytes until somebody wants to see
 from __future__ import annotations
 
 import binascii
-from dataclasses import dataclass
+
+from runner.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,25 @@ _LENIENT_ENDS = (b"\n.\n", b"\n.\r\n", b"\r.\r")
 class Smtp(Machine):
     """SMTP, client side."""
 
+    __slots__ = (
+        "_awaits_handshake",
+        "_capabilities",
+        "_chunk_left",
+        "_code",
+        "_earned",
+        "_half_line",
+        "_hello",
+        "_is_prdr",
+        "_is_undecided",
+        "_lines",
+        "_names_recipients",
+        "_promised_size",
+        "_recipients",
+        "_size",
+        "_tail",
+        "_undecided",
+    )
+
     name = "smtp"
     goodbye = b"QUIT\r\n"
     challenge_code = "334"
@@ -119,7 +138,7 @@ class Smtp(Machine):
         owed = self._answers(code)
         is_challenge = code == "334" and owed is not None and (owed is _AUTH or owed is RESPONSE)
         reply = Reply(code, lines, owed, _status(code, lines[0]), is_challenge)
-        if owed is not None and (follow := _FOLLOWS.get(owed.to)) is not None:
+        if owed is not None and (follow := self._FOLLOWS.get(owed.to)) is not None:
             follow(self, owed, reply)
         return reply
 
@@ -182,6 +201,22 @@ class Smtp(Machine):
 
     def _goodbye_answered(self, _owed: Owed, reply: Reply) -> None:
         self.said_goodbye = reply.code[0] == "2"
+
+    _FOLLOWS: ClassVar[dict[str, Callable[[Smtp, Owed, Reply], None]]] = {
+        GREETING.to: _greeting_read,
+        "EHLO": _hello_answered,
+        "LHLO": _hello_answered,
+        "HELO": _hello_answered,
+        "MAIL": _sender_answered,
+        "RSET": _sender_answered,
+        "RCPT": _recipient_answered,
+        "DATA": _data_answered,
+        MESSAGE.to: _message_answered,
+        "AUTH": _auth_answered,
+        RESPONSE.to: _auth_answered,
+        "STARTTLS": _starttls_answered,
+        "QUIT": _goodbye_answered,
+    }
 
     def _owe_each(self) -> None:
         """After a 353 there is a reply for each accepted recipient and one for all (draft-hall-prdr-00 section 4.5)."""
@@ -376,23 +411,6 @@ class Smtp(Machine):
             is_extended = self._hello.owed is not COMMANDS[b"HELO"]
             self._capabilities = parse_capabilities(self._hello.lines[1:] if is_extended else ())
         return self._capabilities
-
-
-_FOLLOWS: dict[str, Callable[[Smtp, Owed, Reply], None]] = {
-    GREETING.to: Smtp._greeting_read,
-    "EHLO": Smtp._hello_answered,
-    "LHLO": Smtp._hello_answered,
-    "HELO": Smtp._hello_answered,
-    "MAIL": Smtp._sender_answered,
-    "RSET": Smtp._sender_answered,
-    "RCPT": Smtp._recipient_answered,
-    "DATA": Smtp._data_answered,
-    MESSAGE.to: Smtp._message_answered,
-    "AUTH": Smtp._auth_answered,
-    RESPONSE.to: Smtp._auth_answered,
-    "STARTTLS": Smtp._starttls_answered,
-    "QUIT": Smtp._goodbye_answered,
-}
 
 
 def _status(code: str, text: bytes) -> str:

@@ -122,6 +122,7 @@ def _steps(case: CaseResult, style: Style) -> list[list[str]]:
 def _step(case: CaseResult, number: int, step: StepResult, style: Style, *, has_target: bool) -> list[str]:
     is_warning = step.is_cleanup or not step.outcome.is_failure
     lines = _located(step.place, f"warning: {step.label}" if is_warning else step.label, style)
+    lines += _prose("used at", ", ".join(map(str, step.used_at)), style)
     lines += _prose("because", step.because, style)
     if not _is_told_by_differences(step):
         lines += _prose("reason", step.reason, style)

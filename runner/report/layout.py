@@ -7,10 +7,10 @@ This module must not know what a result is.
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from runner.dataclass import dataclass
 from runner.errors import escape
 
 # Of one line of outside text so much is shown: three rows at 80 columns.

@@ -6,9 +6,12 @@ and no line begins with a server's words. This module must not know how anything
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
+from runner.dataclass import dataclass
 from runner.report.details import COLOURS, render_details
 from runner.report.layout import counted, cut, pad, plain, width, wrap
 from runner.results import Outcome
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from runner.report.layout import Colour, Style
     from runner.results import CaseResult, RunResult
 
+# Where the label of a row may be taken apart: before a column's name.
+_CELL = re.compile(r" (?=[\w.-]+=)")
 # Blanks between two columns, as tabulate's plain format has them.
 GAP = 2
 # A quiet run is a few lines, whatever happened.
@@ -107,11 +112,11 @@ def _only_target(run: RunResult) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One column: `cells` are escaped, `brief` has what stands in their place where they don't fit."""
+    """One column: `cells` are escaped, `brief` gives what stands in their place where not all fit into some columns."""
 
     header: str
     cells: list[str]
-    brief: list[str] | None = None
+    brief: Callable[[int], list[str]] | None = None
     colours: list[Colour] | None = None
     is_wanted: bool = True
     is_flexible: bool = False
@@ -135,7 +140,7 @@ class _Column:
     def _texts(self, room: int) -> list[str]:
         if self.brief is None:
             return self.cells
-        pairs = zip(self.cells, self.brief, strict=True)
+        pairs = zip(self.cells, self.brief(room), strict=True)
         return [cell if width(cell) <= room else brief for cell, brief in pairs]
 
 
@@ -149,7 +154,7 @@ def _columns(run: RunResult) -> list[_Column]:
         _Column(
             "row",
             [plain(case.row) for case in cases],
-            _telling(run),
+            partial(_telling, run),
             is_flexible=True,
             is_wanted=any(case.row for case in cases),
         ),
@@ -161,7 +166,7 @@ def _columns(run: RunResult) -> list[_Column]:
             [f"{case.elapsed:.2f} s" if case.elapsed else "" for case in cases],
             is_right=True,
         ),
-        _Column("reason", reasons, brief, is_flexible=True, is_wanted=any(reasons)),
+        _Column("reason", reasons, lambda _: brief, is_flexible=True, is_wanted=any(reasons)),
     ]
 
 
@@ -180,18 +185,43 @@ def _without_label(case: CaseResult, reason: str) -> str:
     return times + colon + next((said.removeprefix(label) for label in labels if said.startswith(label)), said)
 
 
-def _telling(run: RunResult) -> list[str]:
+def _telling(run: RunResult, room: int) -> list[str]:
     """Return what tells each row from the others of its scenario: where room is scarce, it counts for more."""
     rows: dict[str, list[list[str]]] = {}
     for case in run.cases:
-        rows.setdefault(case.scenario, []).append(case.row.split(" "))
-    return [plain(" ".join(_differing(case.row.split(" "), rows[case.scenario]))) for case in run.cases]
+        rows.setdefault(case.scenario, []).append(_CELL.split(case.row))
+    shown = {scenario: iter(_fitted(_differing(alike), room)) for scenario, alike in rows.items()}
+    return [next(shown[case.scenario]) for case in run.cases]
 
 
-def _differing(parts: list[str], alike: list[list[str]]) -> list[str]:
-    if any(len(other) != len(parts) for other in alike):
-        return parts
-    return [part for part, others in zip(parts, zip(*alike, strict=True), strict=True) if len(set(others)) > 1] or parts
+def _differing(rows: list[list[str]]) -> list[list[str]]:
+    """Return the cells of rows without those that are the same in all of them."""
+    if any(len(row) != len(rows[0]) for row in rows):
+        return rows
+    telling = [at for at, cells in enumerate(zip(*rows, strict=True)) if len(set(cells)) > 1]
+    return [[row[at] for at in telling] for row in rows] if telling else rows
+
+
+def _fitted(rows: list[list[str]], room: int) -> list[str]:
+    """Return the rows of a scenario so that every cell is seen: without their names, or cut, where it must be."""
+    if all(width(text) <= room for text in map(_joined, rows)):
+        return [_joined(row) for row in rows]
+    values = [[cell.partition("=")[2] or cell for cell in row] if len(row) > 1 else row for row in rows]
+    return [_joined(row) if width(_joined(row)) <= room else _shared(row, room) for row in values]
+
+
+def _joined(cells: list[str]) -> str:
+    return plain(" ".join(cells))
+
+
+def _shared(cells: list[str], room: int) -> str:
+    """Return cells of which each has its share of the room: short ones what they need, the others the rest."""
+    shown = [plain(cell) for cell in cells]
+    left = room - (len(cells) - 1)
+    for number, at in enumerate(sorted(range(len(shown)), key=lambda at: width(shown[at]))):
+        shown[at] = cut(shown[at], max(left // (len(shown) - number), 1))
+        left -= width(shown[at])
+    return " ".join(shown)
 
 
 def _widths(columns: list[_Column], whole: int) -> list[int]:

@@ -8,9 +8,9 @@ is tls-server-end-point, which a server knows from its own certificate.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 from runner.certificate import CertificateError, read_certificate
+from runner.dataclass import dataclass
 from runner.sasl.mechanism import SaslError
 from runner.wire import TlsFacts
 

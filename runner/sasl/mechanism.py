@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from runner.dataclass import dataclass
 
 if TYPE_CHECKING:
     from runner.sasl.channel_binding import ChannelBinding

@@ -16,9 +16,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from runner.dataclass import dataclass
 from runner.sasl import gs2
 from runner.sasl.mechanism import ClientFirst, Credentials
 from runner.sasl.saslprep import prepare

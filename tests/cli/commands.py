@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 20.0
+# What a user's own shell may say, and what would decide for the tests: a buffered output is the usual one.
+NOT_INHERITED = ("NO_COLOR", "COLUMNS", "FORCE_COLOR", "PYTHONUNBUFFERED")
 
 SCENARIO = """\
 name: {name}
@@ -44,23 +47,38 @@ def scenario(name="greets", **replaced):
 
 def environment(**more):
     """Return the process's own environment, in which the command is found wherever it runs."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "FORCE_COLOR")}
+    kept = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
     return {**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm", **more}
+
+
+@contextlib.contextmanager
+def usual_signals():
+    """Let processes that start meanwhile end by these signals, also where `nohup` or `&` has the tests ignore them."""
+    ignored = [by for by in (signal.SIGHUP, signal.SIGINT) if signal.getsignal(by) is signal.SIG_IGN]
+    for by in ignored:
+        signal.signal(by, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for by in ignored:
+            signal.signal(by, signal.SIG_IGN)
 
 
 def start(*words, cwd, env=None, **options):
     """Start the command line as a process."""
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     command = [sys.executable, "-m", "runner", *map(str, words)]
-    return subprocess.Popen(command, cwd=cwd, env=environment(**(env or {})), text=True, errors="replace", **options)
+    options = {"cwd": cwd, "env": environment(**(env or {})), "text": True, "errors": "replace", **options}
+    with usual_signals():
+        return subprocess.Popen(command, **options)
 
 
 def ended(process):
-    """Wait for a process and return what came of it."""
-    try:
-        out, err = process.communicate(timeout=PATIENCE)
-    finally:
-        with contextlib.suppress(OSError):
+    """Wait for a process and return what came of it; nothing of it is left."""
+    with process:
+        try:
+            out, err = process.communicate(timeout=PATIENCE)
+        finally:
             process.kill()
     return Ended(process.returncode, out or "", err or "")
 

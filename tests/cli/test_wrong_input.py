@@ -38,6 +38,37 @@ def test_all_at_once(mailproof, server):
     assert 0 == server.connections
 
 
+NAMELESS = "name: a\nsteps:\n  - expect: 220\n  - {send: 'NOOP ${usernam}', expect: 250}\n"
+
+
+@pytest.mark.parametrize("command", ["run", "validate"])
+def test_names_and_keys_at_once(mailproof, folder, server, command):
+    """A name that nobody gives is told together with another file's wrong key, in the order of the files."""
+    files = {"a.yaml": NAMELESS, "b.yaml": "name: b\nsteps:\n  - expct: 220\n", "c.yaml": NAMELESS}
+    write(folder, files)
+    ended = mailproof(command, "a.yaml", "b.yaml", "c.yaml", "--target", url(server))
+    places = [line.partition(": ")[0] for line in ended.err.split("\n") if re.match(r"\w\.yaml:", line)]
+    assert (EXIT_USAGE, ["a.yaml:4:18", "b.yaml:3:5", "c.yaml:4:18"]) == (ended.code, places)
+    assert 0 == server.connections
+
+
+def test_names_where_the_project_is_wrong(mailproof, folder, server):
+    """What a broken project file may give is not missed."""
+    write(folder, {"mailproof.yaml": "vars: {usernam: x}\ntargts: {}\n", "a.yaml": NAMELESS})
+    ended = mailproof("run", "a.yaml", "--target", url(server))
+    assert EXIT_USAGE == ended.code
+    assert "unknown placeholder" not in ended.err
+
+
+def test_names_of_what_is_not_chosen(mailproof, folder, server):
+    """Names are checked of what was to run; no secret is fetched for it."""
+    secret = "name: c\nsteps:\n  - {send: 'NOOP ${password}', expect: 250}\n"
+    write(folder, {"a.yaml": NAMELESS, "b.yaml": "name: b\n", "c.yaml": secret})
+    ended = mailproof("run", ".", "-k", "c.yaml", "--secret", "password=env:NOT_SET", "--target", url(server))
+    assert EXIT_USAGE == ended.code
+    assert "1 problem in 1 file; nothing was connected" in ended.err
+
+
 def test_one_wrong_among_many(mailproof, folder, server):
     """One wrong file fails the run before anything connects, whatever is chosen of the others."""
     write(folder, {"a.yaml": scenario("a"), "b.yaml": "name: b\nsteps:\n  - expct: 220\n"})

@@ -402,7 +402,8 @@ def test_a_case_with_sessions_travels(tmp_path):
 def told(text: str, project: str, tmp_path, given_values: Given | None = None) -> list[str]:
     found = expanded(compiled(text), project_of(tmp_path, project), given_values, "mx")
     assert isinstance(found, list)
-    return [one.split("\n")[0] + " = " + one.split(" = ")[-1] if " = " in one else one.split("\n")[0] for one in found]
+    lines = [(one.split("\n")[0], " ".join(one.partition(" = ")[2].split())) for one in found]
+    return [f"{first} = {advice}" if advice else first for first, advice in lines]
 
 
 IN_A_STEP = "use it in a step: variables are fixed when the case starts"

@@ -143,7 +143,7 @@ def test_what_a_verb_expects_when_nothing_is_written(step, expected):
         ("expect: 250 2.1.0", ""),
         ("{expect: 250, has: x}", ""),
         ("{expect: 250, lacks: x}", ""),
-        ("{expect: 250, lines: 0}", ""),
+        ("{expect: 250, lines: 1}", ""),
         ("{expect: 250, within: 1s}", ""),
         ("{expect: 250, capture: {x: code}}", ""),
         ("{expect: 250, capabilities: [SIZE]}", ""),

@@ -332,7 +332,7 @@ def test_how_servers_are_reached(tmp_path):
         ("{mx: 'lmtp+unix:///run/lmtp'}", "a UNIX socket has no mail exchangers", "name a domain"),
         ("{mx: }", "nothing where a text is due", "for example example.com, smtp://example.com:2525"),
         ("{command: []}", "an empty list", "for example [sendmail, -bs]"),
-        ("{command: sendmail -bs}", "a text where a list is due", "for example [sendmail, -bs]"),
+        ("{command: sendmail -bs}", "a text where a list is due", "write [sendmail, -bs]"),
         ("{url: 'smtp://mx', protocol: smtp}", "'protocol' is for a command", "a URL says it by its scheme"),
         ("{command: [x], protocol: pop3}", "'protocol' can't be 'pop3'", "allowed here: smtp, lmtp"),
         ("{command: [x], family: ipv4}", "'family' has no meaning for a command", "leave it out"),

@@ -14,9 +14,9 @@ from runner.matching.pattern import (
     Slot,
     compile_glob,
     compile_pattern,
-    compile_regex,
     nearest_miss,
 )
+from runner.matching.regex import compile_regex
 
 SLOT = Slot("${user}")
 ANY_TEXT = st.text(st.characters(), max_size=12)

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.matching import regex as regex_module
-from runner.matching.pattern import PatternError, Slot, TooLong, compile_regex
-from runner.matching.regex import LINE_LIMIT, TEXT_LIMIT
+from runner.matching.pattern import PatternError, Slot, TooLong
+from runner.matching.regex import LINE_LIMIT, TEXT_LIMIT, compile_regex
 
 SLOT = Slot("${user}")
 UNSHARED = "which RE2 and Python do not share"

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from runner.matching import regex as regex_module
 from runner.matching.charset import contains, fold_text
-from runner.matching.pattern import PatternError, Slot, TooLong, compile_regex
-from runner.matching.regex import _by_re, _by_re2
+from runner.matching.pattern import PatternError, Slot, TooLong
+from runner.matching.regex import _by_re, _by_re2, compile_regex
 from runner.matching.regex_cost import is_quick, search_work
 from runner.matching.regex_machine import _EDGES, PROGRAM_LIMIT, Machine
 from runner.matching.regex_tree import Chars, Choice, Edge, Group, Node, Repeat, Sequence, Text

@@ -338,7 +338,8 @@ def test_no_answer_after_a_pause(run):
     """The step's own time is not lost in the pauses, and it ends."""
     steps = "  - expect: 220\n  - {bytes: 'ab', pause: 10s, timeout: 5s, expect: 250}"
     played = run(steps, HELLO)
-    assert "failed: no reply within 15 s" == shown(played.result)[1]
+    reason = "no reply within 15 s, and none was owed: every line sent has had its reply"
+    assert f"failed: {reason}" == shown(played.result)[1]
 
 
 def test_a_rate(run):

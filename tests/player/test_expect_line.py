@@ -112,7 +112,7 @@ def test_a_regex_and_its_groups(run):
 def test_placeholders(run):
     """A value fits as it is, and is shown beside what was written."""
     result = run("  - expect_line: 220-${word}*\n  - expect: 220", (TEASER, REST), variables={"word": "?"}).result
-    assert "failed: expected 220-${word}* (filled: 220-?*), got 220-please wait" == shown(result)[0]
+    assert "failed: expected 220-${word}* (filled: 220-\\?*), got 220-please wait" == shown(result)[0]
 
 
 def test_silence_after_a_line(run):

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from memory import EOF, PEER
 from playing import everything, run_steps, shown
 
+from runner.player.filling import Line
 from runner.results import Outcome
-from runner.wire import Fault, FaultKind, Peer
+from runner.transcript import _runs
+from runner.wire import Fault, FaultKind, Open, Peer, Secure
 
 HELLO = b"220 mx.example ESMTP\r\n"
 OK = b"250 2.0.0 ok\r\n"
@@ -35,6 +37,39 @@ def test_no_secret_in_clear_text(run):
     played = run(LOGIN, HELLO, PROMPT, PROMPT, peer=AWAY, **GIVEN)
     assert CLEAR == shown(played.result)[3]
     assert base64.b64encode(SECRET.encode()) not in played.sent[0]
+
+
+@pytest.mark.parametrize("cut", range(1, len(SECRET)))
+def test_a_secret_over_lines_that_are_judged_alone(run, cut):
+    """`expect_line` shows a line with what is hidden in it of a secret that the reply has cut."""
+    first, second = SECRET[:cut], SECRET[cut:]
+    turn = f"220-x{first}\r\n220-{second}y\r\n220 z\r\n".encode()
+    steps = "  - expect_line: no\n  - expect_line: no\n  - expect: 220 z"
+    result = run(steps, turn, **GIVEN).result
+    assert ["220-x⟨password⟩", "220-⟨password⟩y"] == [step.differences[0].actual for step in result.steps[:2]]
+
+
+def test_what_leaves_is_not_in_its_repr(run):
+    """Neither an action nor what a transcript keeps shows the bytes of a secret when it is printed."""
+    played = run("  - expect: 220\n  - {send: 'X ${password}', expect: 250}", HELLO, OK, peer=PEER, **GIVEN)
+    assert SECRET.encode() in played.sent[0]
+    kept = [_runs(one._events) for one in played.result.transcripts]
+    assert SECRET not in f"{played.actions} {kept} {Line(SECRET.encode())}"
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["connect: {tls: {server_name: 'x.${password}'}}", "starttls: {server_name: 'x.${password}'}"],
+    ids=["implicit TLS", "starttls"],
+)
+def test_a_handshake_tells_no_secret(run, step):
+    """The name that a client asks for (RFC 6066 section 3) is readable on the way, and so no secret goes into it."""
+    given = {**GIVEN, "url": "smtps://mx.example" if "connect" in step else GIVEN["url"]}
+    first = "" if "connect" in step else "  - expect: 220\n"
+    played = run(f"{first}  - {step}\n", HELLO, b"220 go\r\n", peer=AWAY, **given)
+    reason = "error: the secret 'password' was not sent: a handshake tells the server's name in clear text"
+    assert reason == shown(played.result)[-1]
+    assert not [action for action in played.actions if isinstance(action, Secure | Open) and SECRET in repr(action)]
 
 
 def test_no_credential_at_all_in_clear_text(run):

@@ -142,7 +142,7 @@ def test_a_wrong_code_and_a_missing_reply(run):
 def test_what_a_value_shows_is_not_read_again(run):
     """Nothing that a value holds counts as a placeholder when it is shown."""
     step = last_step(run, "{send: 'X ${word}', expect: '250 ${word}'}", OK, variables={"word": "${code}*"})
-    assert ("send X ${code}*", "250 ${word} (filled: 250 ${code}*)") == (step.label, step.differences[0].expected)
+    assert ("send X ${code}*", r"250 ${word} (filled: 250 ${code}\*)") == (step.label, step.differences[0].expected)
 
 
 def test_reasons_of_steps_that_pass_have_no_values(run):
@@ -150,3 +150,28 @@ def test_reasons_of_steps_that_pass_have_no_values(run):
     assert ["passed", "passed"] == shown(
         run("  - expect: 220\n  - {send: 'X ${word}', expect: '${code}'}", HELLO, OK, variables=VALUES).result
     )
+
+
+@pytest.mark.parametrize(
+    ("expected", "value", "filled"),
+    [
+        ("500 *${a}*", "f*o", r"500 *f\*o*"),
+        ("500 ${a}", "/x", r"500 \/x"),
+        ("500 /${a}nope/", ".*", r"500 /\.\*nope/"),
+        ("500 ${a}", "a\\b", "500 a\\b"),
+    ],
+    ids=["a glob", "no regex", "a regex", "a backslash that escapes nothing"],
+)
+def test_a_value_is_shown_as_the_literal_text_that_it_is(run, expected, value, filled):
+    """What a filled pattern comes to is in the pattern's own notation: copied, it would mean the same."""
+    step = last_step(run, f"{{send: X, expect: '{expected}'}}", b"500 other\r\n", variables={"a": value})
+    assert f"{expected} (filled: {filled})" == step.differences[0].expected
+
+
+def test_a_secret_in_a_pattern_is_masked_before_it_is_escaped(run):
+    """Escaped, it would no longer be found."""
+    given = {"variables": {"a": "x s.e*cret y"}, "secrets": {"password": "s.e*cret"}}
+    for expected in ("250 ${a}", "250 /${a}/", "250 /${password}/"):
+        played = run(f"  - expect: 220\n  - {{send: X, expect: '{expected}'}}", HELLO, OK, **given)
+        assert "⟨password⟩" in played.result.steps[-1].differences[0].expected
+        assert "cret" not in everything(played.result)

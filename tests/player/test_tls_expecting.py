@@ -335,8 +335,9 @@ def test_a_connection_that_does_not_come_about(run):
 
 
 def test_a_connection_without_tls(run):
-    """Where the scheme has no implicit TLS there is nothing to judge."""
-    result = run("  - {connect: , expect: 220, tls_expect: {version: TLSv1.3}}", HELLO).result
+    """Where the scheme has no implicit TLS there is nothing to judge, should a condition lead there."""
+    step = "  - {connect: , expect: 220, when: {tls: false}, tls_expect: {version: TLSv1.3}}"
+    result = run(step, HELLO).result
     assert ["error: there is no TLS handshake here to judge: the target's scheme is not one of implicit TLS"] == shown(
         result
     )

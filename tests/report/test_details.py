@@ -8,7 +8,7 @@ from report_samples import BEGUN, CONVERSATION, DELIVERED, NOT_BEGUN, NOTED, OWE
 
 from runner.report import Style
 from runner.report.details import render_details
-from runner.results import CaseResult, Difference, Outcome, StepResult
+from runner.results import Answer, CaseResult, Difference, Outcome, StepResult
 
 
 def details(case, **style):
@@ -124,3 +124,98 @@ def test_sessions_are_merged_by_time_and_named():
     )
     told = details(CaseResult("a", "mx", Outcome.FAILED, transcripts=wires, started=BEGUN))
     assert "     0.100  main    C: NOOP\n     0.200  watcher C: a IDLE\n     0.300  main    S: 250 Ok" in told
+
+
+def answered(wire, *answers, differences=(), elapsed=0.5):
+    """What is told of a step that failed by these answers: the lines with a mark."""
+    step = StepResult("DATA", place(3), Outcome.FAILED, 0.0, elapsed, differences=differences, answers=answers)
+    case = CaseResult("a", "mx", Outcome.FAILED, steps=(step,), transcripts=(wire,), started=BEGUN)
+    return [line[12:] for line in render_details(case, Style()) if line.startswith("  >")]
+
+
+def test_a_reply_is_marked_that_came_before_the_step_ended():
+    """A server may refuse a message while it is being sent."""
+    wire = transcript((0.1, "S", b"354 go\r\n"), (0.2, "S", b"552 big\r\n"), (0.4, "C", b"x\r\n.\r\n"))
+    assert ["S: 552 big"] == answered(wire, Answer("552 big", 0.2))
+
+
+def test_a_reply_is_marked_whatever_part_of_it_differs():
+    """The number of lines, or one that must not be there, says nothing of the reply's own words."""
+    wire = transcript((0.1, "S", b"250-mx\r\n250-X\r\n"), (0.3, "S", b"250 Y\r\n"), (0.4, "S", b"250 Y\r\n"))
+    difference = Difference("lines", "2 lines", "3 lines")
+    told = answered(wire, Answer("250-mx\n250-X\n250 Y", 0.3), differences=(difference,))
+    assert ["S: 250-mx", "S: 250-X", "S: 250 Y"] == told
+
+
+def test_a_reply_is_marked_that_is_long_or_escaped():
+    """A transcript has it escaped and cut, with a challenge decoded."""
+    wire = transcript((0.1, "S", b"334 VXNlcm5hbWU6\r\n250 \x07" + b"z" * 900 + b"\r\n"))
+    told = answered(wire, Answer("334 VXNlcm5hbWU6", 0.1), Answer("250 \x07" + "z" * 900, 0.1))
+    assert ["S: 334 VXNlcm5hbWU6 ⟨Username:⟩", "S: 250 \\x07" + "z" * 57] == told
+
+
+def test_only_the_reply_of_the_step_itself_is_marked():
+    """An earlier one that reads the same is none of its business."""
+    wire = transcript((0.1, "S", b"250 a\r\n"), (0.2, "C", b"NOOP\r\n"), (0.3, "S", b"250 a\r\n"))
+    assert ["S: 250 a"] == answered(wire, Answer("250 a", 0.3))
+
+
+def test_every_failure_has_its_mark():
+    """Not only the first few."""
+    wire = transcript(*((at, "S", b"250 no %d\r\n" % at) for at in range(1, 41)))
+    steps = tuple(
+        StepResult(f"s{at}", place(at), Outcome.FAILED, at, 0.0, answers=(Answer(f"250 no {at}", at),))
+        for at in range(1, 11)
+    )
+    case = CaseResult("a", "mx", Outcome.FAILED, steps=steps, transcripts=(wire,), started=BEGUN)
+    assert 10 == sum(line.startswith("  >") for line in render_details(case, Style()))
+
+
+def test_of_a_long_message_the_ends_are_shown():
+    """It must not push aside what the server said to it; `verbose` shows all that there is."""
+    body = b"".join(b"line %d\r\n" % number for number in range(100))
+    wire = transcript(
+        (0.1, "C", b"DATA\r\n"),
+        (0.2, "S", b"354 go\r\n"),
+        (0.3, "C", body),
+        (0.4, "S", b"552 big\r\n"),
+        (0.5, "C", body + b".\r\n"),
+        (0.6, "C", b"QUIT\r\n"),
+    )
+    step = StepResult("data", place(3), Outcome.FAILED, 0.2, 0.3, answers=(Answer("552 big", 0.4),))
+    case = CaseResult("a", "mx", Outcome.FAILED, steps=(step,), transcripts=(wire,), started=BEGUN)
+    shown = [line[12:] for line in details(case).split("\n")]
+    assert [
+        "C: line 0",
+        "C: line 1",
+        "*: … 96 lines of the message …",
+        "C: line 98",
+        "C: line 99",
+        "S: 552 big",
+        "C: line 0",
+        "C: line 1",
+        "*: … 97 lines of the message …",
+        "C: line 99",
+        "C: .",
+        "C: QUIT",
+    ] == shown[-12:]
+    assert "C: line 15" in details(case, verbosity="verbose")
+
+
+def test_a_step_of_a_fragment_says_where_that_is_used():
+    """The place is the fragment's, and many may use it."""
+    step = StepResult("EHLO", place(3), Outcome.FAILED, used_at=(place(8, 5, "inner.yaml"), place(9, 5, "a.yaml")))
+    told = details(CaseResult("a", "mx", Outcome.FAILED, steps=(step,)))
+    assert "  used at   inner.yaml:8:5, a.yaml:9:5\n" in told
+
+
+def test_marked_lines_fill_no_screen():
+    """However long the replies and however many the failures are, what is shown of them is bounded."""
+    reply = "\n".join(f"250-{number}" for number in range(25))
+    wire = transcript(*((at, "S", reply.replace("\n", "\r\n").encode() + b"\r\n") for at in range(1, 60)))
+    steps = tuple(
+        StepResult(f"s{at}", place(at), Outcome.FAILED, at, 0.0, answers=(Answer(reply, at),) * 3)
+        for at in range(1, 60)
+    )
+    case = CaseResult("a", "mx", Outcome.FAILED, steps=steps, transcripts=(wire,), started=BEGUN)
+    assert 130 > sum("  S: 250-" in line for line in render_details(case, Style()))

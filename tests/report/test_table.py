@@ -214,3 +214,23 @@ def test_colour_ends_with_its_word():
     """The blanks behind the last column are left off whether it is coloured or not."""
     run = RunResult((CaseResult("", "", Outcome.PASSED),))
     assert COLOURS.sub("", render_run(run, Style(has_colour=True))) == render_run(run, Style())
+
+
+def test_what_tells_rows_apart_is_seen_however_many_columns_there_are():
+    """Where room is scarce a row is its values that differ, each with its share of the room."""
+    users = ("alice.wonderland@example.com", "bob.the.builder@example.com")
+    rows = [
+        f"tls=yes mechanism={mechanism} user={user} text='a b'" for mechanism in ("PLAIN", "LOGIN") for user in users
+    ]
+    run = RunResult(tuple(replace(RELAYED, scenario="a", row=row) for row in rows))
+    lines = render_run(run, Style()).split("\n")[2:6]
+    assert ["PLAIN alice", "PLAIN bob", "LOGIN alice", "LOGIN bob"] == [
+        re.search(r"(?:PLAIN|LOGIN) [a-z]+", line)[0] for line in lines
+    ]
+    assert not any("tls" in line for line in lines)
+
+
+def test_a_row_that_has_room_is_shown_whole():
+    """Nothing is left out without need."""
+    run = RunResult(tuple(replace(DELIVERED, scenario="a", row=f"tls=yes user={user}") for user in "ab"))
+    assert ["tls=yes user=a", "tls=yes user=b"] == re.findall(r"tls=yes user=\w", render_run(run, Style()))

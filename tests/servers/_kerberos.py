@@ -99,6 +99,7 @@ def kerberos(root: Path) -> Iterator[Kerberos]:
             "KRB5_KDC_PROFILE": str(root / "kdc.conf"),
             "KRB5CCNAME": f"FILE:{root}/cache",
             "KRB5_KTNAME": f"FILE:{root}/keytab",
+            "KRB5RCACHENAME": f"file2:{root}/replays",
         }
     )
 

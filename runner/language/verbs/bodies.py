@@ -27,7 +27,7 @@ from runner.language.body import (
     check_escapes,
     unescape,
 )
-from runner.language.expecting import compile_expectation
+from runner.language.expecting import compile_expectation, refuse_unasked
 from runner.language.loader import Mapping, Node, Scalar, read_file, read_octets
 from runner.language.model import Bdat, Bytes, Data, Step
 from runner.language.reading import Reading
@@ -69,6 +69,7 @@ def octets(compiler: StepCompiler, node: Mapping) -> Step | None:
         body = Body(template) if template is not None else None
     label = f"bytes {value.text}" if isinstance(value, Scalar) else _label("bytes", value)
     common, expectation = compiler.common(node, label), compile_expectation(reading, node)
+    refuse_unasked(reading, node, expectation)
     pause, replies = reading.duration(node.get("pause")) or 0.0, reading.count(node.get("replies"))
     if compiler.in_pipeline and "pause" in node.items:
         reading.fail(node.items["pause"][0].span, "'pause' in a pipeline, which leaves in one write", "leave it out")

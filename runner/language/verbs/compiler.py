@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
+from runner.dataclass import dataclass
 from runner.errors import Span
 from runner.language import auth_state
 from runner.language.auth_state import AuthState
@@ -41,6 +42,8 @@ class StepCompiler:
     group: str = ""
     #: How many groups the steps being compiled are inside of.
     depth: int = 0
+    #: How many conditions they depend on.
+    conditions: int = 0
 
     def steps(self, node: Node | None) -> tuple[Step, ...]:
         """Compile a list of steps; what is wrong in one does not hide the others."""
@@ -79,7 +82,9 @@ class StepCompiler:
 
     def _step(self, node: Mapping, verbs: list[str]) -> Step | None:
         before, others = self.auth, dict(self.auths) if "when" in node.items else {}
+        self.conditions += "when" in node.items
         step = VERBS[verbs[0] if verbs else "expect"](self, node)
+        self.conditions -= "when" in node.items
         if "expect_each" in node.items or "expect_line" in node.items:
             step = self._expecting_others(step, node)
         if "when" in node.items and "steps" not in node.items:

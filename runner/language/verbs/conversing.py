@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, cast
 
 from runner.language.auth_state import AuthState
-from runner.language.expecting import compile_expectation
+from runner.language.expecting import compile_expectation, refuse_unasked
 from runner.language.loader import Mapping
 from runner.language.model import Auth, Exchange, Hangup, Step, Wait
 from runner.language.reading import Reading
@@ -13,6 +13,23 @@ from runner.language.template import Placeholder, Template, did_you_mean
 from runner.language.verbs.compiler import StepCompiler
 
 EOLS = {"crlf": b"\r\n", "lf": b"\n", "cr": b"\r", "none": b""}
+
+
+# The parts of credentials that a mechanism takes beside those that it wants.
+_BESIDES: dict[str, tuple[str, ...]] = {
+    "PLAIN": ("authzid",),
+    "EXTERNAL": ("authzid",),
+    "OAUTHBEARER": ("authzid",),
+    "SCRAM-SHA-1": ("authzid",),
+    "SCRAM-SHA-256": ("authzid",),
+    "SCRAM-SHA-1-PLUS": ("authzid",),
+    "SCRAM-SHA-256-PLUS": ("authzid",),
+    "GSSAPI": ("username", "password", "authzid"),
+    "LOGIN": (),
+    "CRAM-MD5": (),
+    "NTLM": (),
+    "XOAUTH2": (),
+}
 
 
 def expect_alone(compiler: StepCompiler, node: Mapping) -> Step | None:
@@ -32,6 +49,7 @@ def send(compiler: StepCompiler, node: Mapping) -> Step | None:
     line = reading.template(node.get("send"))
     given = compiler.common(node, f"send {line}")
     given["expect"] = compile_expectation(reading, node)
+    refuse_unasked(reading, node, given["expect"])
     if not node.items.keys().isdisjoint(("eol", "encode", "replies")):
         given["eol"] = EOLS.get(reading.text(node.get("eol")) or "crlf", b"\r\n")
         given["encode"] = reading.text(node.get("encode")) or "auto"
@@ -74,6 +92,10 @@ def _auth_parts(reading: Reading, mechanism: Template, inner: Mapping | None) ->
     parts: dict[str, Template] = {}
     for part in ("username", "password", "token", "authzid"):
         written = reading.template(inner.get(part)) if inner else None
+        if inner and known is not None and part in inner.items and part not in (*known.wants, *_BESIDES[known.name]):
+            taken = (*known.wants, *_BESIDES[known.name])
+            advice = f"it takes {', '.join(taken)}" if taken else "it takes none of them"
+            reading.fail(inner.items[part][0].span, f"{known.name} takes no '{part}'", advice)
         if written is not None:
             parts[part] = written
         elif part != "authzid" and (known is None or part in known.wants):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Mapping as Names
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from runner.dataclass import dataclass
 from runner.language.auth_state import AuthState
 from runner.language.loader import Mapping, Node, Scalar
 from runner.language.model import Exchange, Group, Pipeline, Repeat, Retry, Send, Step
@@ -140,6 +141,11 @@ def _retry(reading: Reading, node: Node | None) -> _Loop | None:
     if every is not None and every < SHORTEST_PAUSE:
         span = node.items["every"][1].span
         reading.fail(span, "no pause between two attempts", f"at least {SHORTEST_PAUSE * 1000:g}ms")
+    if every is not None and lasting is not None and every > lasting:
+        span, longest = node.items["every"][1].span, reading.text(node.get("for"))
+        reading.fail(
+            span, f"a pause longer than all attempts together, {longest}", "a longer 'for', or a shorter 'every'"
+        )
     label = f"retry for {reading.text(node.get('for'))}"
     return _Loop(label, partial(Retry, every=every or 0.0, lasting=lasting or 0.0), "attempt")
 
@@ -147,7 +153,7 @@ def _retry(reading: Reading, node: Node | None) -> _Loop | None:
 def talk(compiler: StepCompiler, node: Mapping) -> Step | None:
     """Compile `talk`, a dialogue as RFCs print it."""
     value, common = node.get("talk"), compiler.common(node, "talk")
-    if not isinstance(value, Scalar) or value.is_empty:
-        return None
+    if not isinstance(value, Scalar) or not value.text:
+        return None  # the schema check has told it
     with compiler.within(node, common):
         return Group(**common, steps=compile_talk(compiler, value))
