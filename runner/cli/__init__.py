@@ -33,10 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _leave(code: int) -> None:
     """End the process without taking the interpreter apart: that takes a seventh of the time of a short run."""
     atexit._run_exitfuncs()  # noqa: SLF001 -- what others asked for at the end must still be done
-    with suppress(OSError, ValueError):
-        for stream in filter(None, (sys.stdout, sys.stderr)):  # none where it was closed from the start
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # none where it was closed from the start
+        try:
             stream.flush()
-        os._exit(code)
+        except (OSError, ValueError):
+            code = code or 3  # what was not written was not told
+    os._exit(code)
 
 
 def _run(words: list[str]) -> int:

@@ -28,7 +28,7 @@ def prepare() -> None:
     """Make the standard streams fit for any text; to be called before anything is opened.
 
     Raises:
-        OutputError: standard output is closed.
+        OutputError: standard output is closed, or can't be written.
     """
     for number in _STANDARD_FILES:
         try:
@@ -41,7 +41,10 @@ def prepare() -> None:
     if sys.stdout is None:
         raise OutputError("standard output is closed; send it to /dev/null if nobody is to read it")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+        try:
+            sys.stdout.reconfigure(errors="backslashreplace")
+        except OSError as error:  # what was printed before is still to be written
+            raise _unwritable(error) from error
 
 
 def show(text: str) -> None:
@@ -53,11 +56,13 @@ def show(text: str) -> None:
     try:
         print(text, flush=True)
     except OSError as error:
-        _discard(sys.stdout)
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(
-            f"the output can't be written: {reason}", is_gone=isinstance(error, BrokenPipeError)
-        ) from error
+        raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> OutputError:
+    _discard(sys.stdout)
+    reason = (error.strerror or str(error)).lower()
+    return OutputError(f"the output can't be written: {reason}", is_gone=isinstance(error, BrokenPipeError))
 
 
 def tell(text: str) -> None:
