@@ -321,7 +321,7 @@ class Connection:
         sock = next(sock for sock in self._attempts if sock.fileno() == fd)
         fault = net.pending_fault(sock)
         if fault and fault.kind is FaultKind.RESET:
-            # Only what stood can be reset: the server's last words may wait, and come first (R23).
+            # Only what stood can be reset: the server's last words may wait, and come first.
             self._write_fault = fault
             self.driver.soon(Connection._read_out, self)
             fault = None
@@ -643,7 +643,7 @@ class Connection:
             self.driver.tell(self.seat, self.seat.player.drained, self.sid)
 
     def _stop_writing(self, fault: Fault) -> None:
-        """Read on before the break is told: the server's last words (421 and a close) say why (R23)."""
+        """Read on before the break is told: the server's last words (421 and a close) say why."""
         self._queue.clear()
         self._write_fault = fault
         if self.phase is ENDING:

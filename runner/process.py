@@ -20,7 +20,7 @@ from runner.wire import Fault, FaultKind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Seconds from SIGTERM to SIGKILL; fewer when the driver stops and has no more for a goodbye (R6).
+# Seconds from SIGTERM to SIGKILL; fewer when the driver stops and has no more for a goodbye.
 KILL_AFTER = 1.0
 # Seconds between two looks at whether it has ended: at first, and at most.
 FIRST_LOOK, LONGEST_LOOK = 0.001, 0.05

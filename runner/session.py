@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Driver", "Player"]
 
-# Seconds that an orderly end may take once the player has let go of the connection (R2); less when stopping (R6).
+# Seconds that an orderly end may take once the player has let go of the connection; less when stopping.
 GOODBYE = 1.0
 STOPPING_GOODBYE = 0.25
 # Seconds of one wait: a deadline beyond what the system's call can hold is waited for in parts.

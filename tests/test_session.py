@@ -233,7 +233,7 @@ class TestPlain:
         assert len(turns) < 12
 
     def test_last_words_before_a_break(self):
-        """What the server said before it broke off is told before the break (R23)."""
+        """What the server said before it broke off is told before the break."""
         told = threading.Event()
 
         def handler(conn):
@@ -704,7 +704,7 @@ CERTIFICATE_FAULTS = [
 
 @pytest.mark.parametrize(("issued", "wish", "expected"), CERTIFICATE_FAULTS)
 def test_certificate_faults(driver, roots, issued, wish, expected):
-    """Each fault of a certificate has its own kind (R28), after STARTTLS as with implicit TLS."""
+    """Each fault of a certificate has its own kind, after STARTTLS as with implicit TLS."""
     wish = replace(wish, ca=roots if wish.ca else "")
     context = certificates().context(*issued.get("names", ()), days=issued.get("days", (-1, 1)))
     with FakeServer(implicit(context)) as hidden, FakeServer(starttls(context)) as offering:
@@ -727,7 +727,7 @@ def test_certificate_faults(driver, roots, issued, wish, expected):
     ],
 )
 def test_clear_text_behind_implicit_tls(driver, greeting, words):
-    """A clear-text port behind implicit TLS is named as such, its first line quoted (R36)."""
+    """A clear-text port behind implicit TLS is named as such, its first line quoted."""
     with FakeServer(lambda conn: (conn.send(greeting), conn.wait_for_eof())) as server:
         player = Recorder(local(server, tls=TlsWish(verify=False)))
         run(driver, player)
@@ -781,7 +781,7 @@ def test_starttls_with_missing_roots(driver, tmp_path):
 
 
 def test_injection_in_the_same_segment(driver):
-    """What came along with the go-ahead is clear text in the player's hands, before any handshake (R29)."""
+    """What came along with the go-ahead is clear text in the player's hands, before any handshake."""
     heard = []
 
     def handler(conn):
@@ -795,7 +795,7 @@ def test_injection_in_the_same_segment(driver):
 
 
 def test_injection_after_the_go_ahead(driver):
-    """Clear text that waits in the socket when the handshake is due is handed over; no ClientHello leaves (R33)."""
+    """Clear text that waits in the socket when the handshake is due is handed over; no ClientHello leaves."""
     injected = threading.Event()
     heard = []
 
@@ -830,7 +830,7 @@ def test_injection_after_the_go_ahead(driver):
     ],
 )
 def test_end_of_tls(driver, roots, end, clean):
-    """An end without close_notify is not clean (R35)."""
+    """An end without close_notify is not clean."""
 
     def handler(conn):
         conn.secure(certificates().context())

@@ -102,7 +102,7 @@ class Pattern(ABC):
         """Match one line: a glob must match it whole, a regex is searched.
 
         Raises:
-            TooLong: a regex met more than it may see (LANGUAGE, section 10).
+            TooLong: a regex met more than it may see (docs/language.md, patterns).
             ValueError: a slot isn't filled.
         """
 
@@ -111,7 +111,7 @@ class Pattern(ABC):
         """Match a whole reply, lines joined by LF: a glob one of its lines, a regex anywhere.
 
         Raises:
-            TooLong: a regex met more than it may see (LANGUAGE, section 10).
+            TooLong: a regex met more than it may see (docs/language.md, patterns).
             ValueError: a slot isn't filled.
         """
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 LINE_LIMIT = 4096
-"""Octets of a line that a regex sees (LANGUAGE, section 10)."""
+"""Octets of a line that a regex sees (docs/language.md, patterns)."""
 TEXT_LIMIT = 65536
-"""Octets of a reply that a regex sees (LANGUAGE, section 10)."""
+"""Octets of a reply that a regex sees (docs/language.md, patterns)."""
 
 # What a literal text can't hold as it is.
 _SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()]")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runner.player.player import Player
     from runner.protocol import Owed, Reply
 
-# A goodbye and its answer have this many seconds of their own, whatever time the case has left (R2).
+# A goodbye and its answer have this many seconds of their own, whatever time the case has left.
 FAREWELL_SECONDS = 2.0
 # Once it is answered only the end is due; a server that keeps the connection open all the same is not waited for.
 CLOSING_SECONDS = 0.5

@@ -110,7 +110,7 @@ class Link:
             self.line_times += [now] * (count - len(self.line_times))
 
     def _flooded(self, now: float) -> None:
-        """Keep no more than one reply may have: what nothing waits for must not grow (R8)."""
+        """Keep no more than one reply may have: what nothing waits for must not grow."""
         limit = self.machine.limits.reply
         reason = f"more than {limit} bytes of replies that nothing waited for (limit 'reply')"
         self.events.clear()

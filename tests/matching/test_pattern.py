@@ -72,7 +72,7 @@ def holds(pattern: Pattern, line: str) -> bool:
     ],
 )
 def test_glob_matches_whole_line(glob: str, line: str, matches: bool) -> None:
-    """A glob matches a line whole; `*`, `?` and the escapes mean what LANGUAGE says."""
+    """A glob matches a line whole; `*`, `?` and the escapes mean what the manual says."""
     assert matches == holds(compile_pattern((glob,)), line)
 
 
