@@ -347,7 +347,7 @@ def _merged(marks: list[Mark]) -> list[Mark]:
 def _run_lines(run: _Run, redactor: Redactor) -> list[Line]:
     if run.who == "*":
         text = redactor.mask(run.data.decode())
-        lines = [Line(run.times[0][1], "*", _cut(escape(text)))]
+        lines = [Line(run.times[0][1], "*", cut_line(escape(text)))]
     else:
         lines = _data_lines(run, redactor)
     if run.gap:
@@ -385,7 +385,7 @@ def _line(run: _Run, span: tuple[int, int], redactor: Redactor) -> Line:
     line = run.data[start:end]
     content = line.removesuffix(b"\n").removesuffix(b"\r") if line.endswith(b"\n") else line
     marks = _marks_within(run.marks, start, start + len(content)) if run.marks else []
-    text = _cut(_spliced(content, marks, redactor))
+    text = cut_line(_spliced(content, marks, redactor))
     if run.who == "S" and not marks:
         text += _challenge(content, redactor)
     return Line(run.arrived(end), run.who, text + _line_end(line, is_cut=run.is_cut and end == run.last))
@@ -441,10 +441,11 @@ def _challenge(content: bytes, redactor: Redactor) -> str:
         return ""
     if base64.b64encode(decoded) != match[1] or not text.isprintable():
         return ""
-    return f" ⟨{_cut(escape(redactor.mask(text)))}⟩"
+    return f" ⟨{cut_line(escape(redactor.mask(text)))}⟩"
 
 
-def _cut(text: str) -> str:
+def cut_line(text: str) -> str:
+    """Return a line as it is shown: what is beyond `LINE_WIDTH` is counted."""
     if len(text) <= LINE_WIDTH:
         return text
     return f"{text[:LINE_WIDTH]}… {len(text) - LINE_WIDTH} characters left out"

@@ -49,6 +49,11 @@ class ScenarioFile:
     is_named: bool = False
 
 
+def repeatable(parser: argparse._ActionsContainer, flag: str, dest: str, metavar: str, text: str) -> None:
+    """Add an option that may be given again: a list of texts under `dest`."""
+    parser.add_argument(flag, dest=dest, action="append", default=[], metavar=metavar, help=text)
+
+
 def add_scenario_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that choose scenarios and targets."""
     parser.add_argument(
@@ -58,62 +63,50 @@ def add_scenario_arguments(parser: argparse.ArgumentParser) -> None:
         help="scenario files and folders, or pack: for the bundled ones; default: scenarios/ beside mailproof.yaml",
     )
     choice = parser.add_argument_group("choosing")
-    choice.add_argument(
+    repeatable(
+        choice,
         "--target",
-        action="append",
-        default=[],
-        metavar="NAME|URL",
-        help="a target of mailproof.yaml or a URL such as smtp://host:25; repeatable; default: all of the file",
+        "target",
+        "NAME|URL",
+        "a target of mailproof.yaml or a URL such as smtp://host:25; repeatable; default: all of the file",
     )
-    choice.add_argument(
+    repeatable(
+        choice,
         "--session",
-        dest="sessions",
-        action="append",
-        default=[],
-        metavar="NAME=TARGET",
-        help="the target of a scenario's further session, by name or as a URL; repeatable",
+        "sessions",
+        "NAME=TARGET",
+        "the target of a scenario's further session, by name or as a URL; repeatable",
     )
-    choice.add_argument(
+    repeatable(
+        choice,
         "-k",
-        dest="words",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="only scenarios whose name or file holds TEXT; repeatable, one that fits is enough",
+        "words",
+        "TEXT",
+        "only scenarios whose name or file holds TEXT; repeatable, one that fits is enough",
     )
-    choice.add_argument(
+    repeatable(
+        choice,
         "--tag",
-        dest="tags",
-        action="append",
-        default=[],
-        metavar="TAG",
-        help=f"only scenarios with this tag; repeatable, one that fits is enough; '{INTRUSIVE}' ones run only so",
+        "tags",
+        "TAG",
+        f"only scenarios with this tag; repeatable, one that fits is enough; '{INTRUSIVE}' ones run only so",
     )
     values = parser.add_argument_group("values")
-    values.add_argument(
-        "--var",
-        dest="variables",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a variable, for every scenario",
-    )
-    values.add_argument(
+    repeatable(values, "--var", "variables", "NAME=VALUE", "a variable, for every scenario")
+    repeatable(
+        values,
         "--secret",
-        dest="secrets",
-        action="append",
-        default=[],
-        metavar="NAME=env:VARIABLE",
-        help="a secret; also NAME=file:PATH, or NAME alone to be asked for it",
+        "secrets",
+        "NAME=env:VARIABLE",
+        "a secret; also NAME=file:PATH, or NAME alone to be asked for it",
     )
     by_url = parser.add_argument_group("targets given as a URL")
-    by_url.add_argument(
+    repeatable(
+        by_url,
         "--target-tag",
-        dest="target_tags",
-        action="append",
-        default=[],
-        metavar="TAG",
-        help="what the target is, for scenarios that require it, such as mx or submission; repeatable",
+        "target_tags",
+        "TAG",
+        "what the target is, for scenarios that require it, such as mx or submission; repeatable",
     )
     by_url.add_argument("--ca", metavar="FILE", help="a PEM file with the certificates to trust")
     by_url.add_argument("--no-verify", action="store_true", help="accept any certificate; every report says so")

@@ -16,7 +16,7 @@ from runner.language.verbs.compiler import shorten
 from runner.player.rows import Rows
 from runner.protocol.base import CLIENT_LINE
 from runner.results import Answer, Difference, Outcome, Place, StepResult
-from runner.transcript import FIRST_LINES, LAST_LINES, LINE_WIDTH
+from runner.transcript import FIRST_LINES, LAST_LINES, LINE_WIDTH, cut_line
 
 if TYPE_CHECKING:
     from runner.language.model import Step
@@ -268,7 +268,7 @@ def place_of(step: Step) -> Place:
 def first_line(text: str) -> str:
     """Return the first line of a reply, with a mark where there are more."""
     line, _, rest = text.partition("\n")
-    return f"{_cut(line)} …" if rest else _cut(line)
+    return f"{cut_line(line)} …" if rest else cut_line(line)
 
 
 def excerpt(text: str) -> str:
@@ -281,13 +281,7 @@ def excerpt(text: str) -> str:
         size = sum(len(line) + 1 for line in left_out)
         note = f"… {len(left_out)} lines, {size} characters left out …"
         lines[FIRST_LINES:-LAST_LINES] = [note]
-    return "\n".join(map(_cut, lines))
-
-
-def _cut(line: str) -> str:
-    if len(line) <= LINE_WIDTH:
-        return line
-    return f"{line[:LINE_WIDTH]}… {len(line) - LINE_WIDTH} characters left out"
+    return "\n".join(map(cut_line, lines))
 
 
 def _said(one: Difference) -> str:
