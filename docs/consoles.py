@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Self
 
 from runner.cli import main, serve
-from runner.demo import DemoServer
+from runner.demo import DemoServer, DemoSettings
 
 # What pages say in place of what each run has anew.
-SHOWN_HOST = "127.0.0.1:2525"
+SHOWN_HOSTS = ("127.0.0.1:2525", "127.0.0.1:1143", "127.0.0.1:4190")
 SHOWN_CA = "/tmp/mailproof-demo-k3x9w2ab/ca.pem"  # noqa: S108 -- a name to be shown, no file
 SHOWN_PASSWORD = "Hq2-vWc8fTmYx0Zu"  # noqa: S105 -- made up, for the manual
 
@@ -100,7 +100,8 @@ class _Sitting:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._server = DemoServer()
+        settings = DemoSettings()
+        self._server = DemoServer(settings, *serve.mailbox_doors(settings))
         self._code = 0
 
     def __enter__(self) -> Self:
@@ -112,7 +113,10 @@ class _Sitting:
             stack.callback(lambda: (os.environ.clear(), os.environ.update(before)))
             os.environ.update(COLUMNS="80", NO_COLOR="1")
             self._real = {
-                SHOWN_HOST: f"{self._server.host}:{self._server.port}",
+                **{
+                    shown: f"{door.host}:{door.port}"
+                    for shown, door in zip(SHOWN_HOSTS, self._server.doors, strict=True)
+                },
                 SHOWN_CA: str(self._server.ca),
                 SHOWN_PASSWORD: self._server.password,
             }

@@ -44,17 +44,23 @@ Who = Literal["C", "S", "*"]
 _CHALLENGE = re.compile(rb"(?:334|\+) ([A-Za-z0-9+/]+={0,2})")
 
 
+# The end of a line that a literal follows (RFC 9051 section 4.3, RFC 5804 section 4).
+_ANNOUNCED = re.compile(rb"\{([0-9]{1,20})(\+?)\}\r?\n")
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line to be shown: redacted, escaped, shortened.
 
     `at` is in seconds since the transcript's first event. `who` is `C` for what was sent, `S` for what was
     received, `*` for what the tool says itself; put it before the text, so that none begins with a server's.
+    `is_literal`: all of it are octets of a literal.
     """
 
     at: float
     who: Who
     text: str
+    is_literal: bool = False
 
     def __str__(self) -> str:
         return f"{self.who}: {self.text}"
@@ -71,15 +77,17 @@ class RenderedTranscript:
 class Transcript:
     """The timed bytes of one session; `started` is the clock's reading at the first event, None before it.
 
+    With `has_literals` lines may end with a mark such as `{342}`, and so many octets follow (RFC 9051 section 4.3).
     A pickled one takes only its rendered lines along; the copy shows them and records no more.
     """
 
-    __slots__ = ("_events", "_redactor", "_rendered", "_room", "_settled", "session", "started")
+    __slots__ = ("_events", "_has_literals", "_redactor", "_rendered", "_room", "_settled", "session", "started")
 
-    def __init__(self, session: str = "main", redactor: Redactor | None = None) -> None:
+    def __init__(self, session: str = "main", redactor: Redactor | None = None, *, has_literals: bool = False) -> None:
         self.session = session
         self.started: float | None = None
         self._redactor = redactor or Redactor()
+        self._has_literals = has_literals
         self._events: list[_Event] = []
         self._room = 0
         self._settled = 0
@@ -137,11 +145,16 @@ class Transcript:
         runs = _runs(self._events)
         for segment in _segments(runs):
             _redact(segment, self._redactor)
+        if self._has_literals:
+            _find_literals(runs)
         lines = [line for run in runs for line in _run_lines(run, self._redactor)]
         # Escapes, names and notes could spell a secret, too: nothing leaves that the search would find.
         texts = self._redactor.mask("\n".join(line.text for line in lines)).split("\n")
         start = self.started or 0.0
-        return [Line(line.at - start, line.who, text) for line, text in zip(lines, texts, strict=bool(lines))]
+        return [
+            Line(line.at - start, line.who, text, line.is_literal)
+            for line, text in zip(lines, texts, strict=bool(lines))
+        ]
 
 
 def _restored(rendered: RenderedTranscript, started: float | None) -> Transcript:
@@ -254,6 +267,8 @@ class _Run:
     is_cut: bool = False
     first: int = 0
     last: int = field(init=False)
+    #: Where the octets of literals lie.
+    literals: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.last = len(self.data)
@@ -284,6 +299,40 @@ def _run(events: list[_Event]) -> _Run:
         size += len(data)
         times.append((size, now))
     return _Run(events[0][1], b"".join(event[2] for event in events), times, marks, events[0][4])
+
+
+def _find_literals(runs: list[_Run]) -> None:
+    """Find where literals lie, over the borders of runs; a client's counts once the server has asked for it."""
+    left: dict[Who, int] = {"C": 0, "S": 0}
+    announced = 0  # of the client, and not asked for
+    for run in runs:
+        if run.who == "*":
+            continue
+        if run.who == "C":
+            left["C"], announced = max(left["C"] - run.gap, 0), 0
+        else:
+            left["C"] += announced * _has_go_ahead(run.data)
+            left["S"] = max(left["S"] - run.gap, 0)
+        at = 0
+        while True:
+            if left[run.who]:
+                end = min(at + left[run.who], len(run.data))
+                run.literals.append((at, end))
+                left[run.who] -= end - at
+                at = end
+            mark = _ANNOUNCED.search(run.data, at)
+            if mark is None:
+                break
+            at = mark.end()
+            if run.who == "C" and not mark[2] and at == len(run.data):
+                announced = int(mark[1])
+            else:
+                left[run.who] = int(mark[1])
+
+
+def _has_go_ahead(data: bytes) -> bool:
+    """Whether what a server says to a literal's announcement is that it may come: untagged data may be before that."""
+    return next((line.startswith(b"+") for line in data.split(b"\n") if not line.startswith(b"* ")), False)
 
 
 def _segments(runs: list[_Run]) -> list[list[_Run]]:
@@ -388,7 +437,8 @@ def _line(run: _Run, span: tuple[int, int], redactor: Redactor) -> Line:
     text = cut_line(_spliced(content, marks, redactor))
     if run.who == "S" and not marks:
         text += _challenge(content, redactor)
-    return Line(run.arrived(end), run.who, text + _line_end(line, is_cut=run.is_cut and end == run.last))
+    is_literal = any(low <= start and end <= high for low, high in run.literals)
+    return Line(run.arrived(end), run.who, text + _line_end(line, is_cut=run.is_cut and end == run.last), is_literal)
 
 
 def _marks_within(marks: list[Mark], start: int, end: int) -> list[Mark]:

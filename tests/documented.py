@@ -22,7 +22,7 @@ README = ROOT / "README.md"
 #: the embedded server, `real` against a real one.
 KINDS = frozenset({"runs", "fails", "known", "real", "steps", "project", "refused", "other"})
 #: Behind `runs`: what the embedded server speaks, in place of SMTP with STARTTLS.
-DIALECTS = frozenset({"lmtp", "smtps"})
+DIALECTS = frozenset({"lmtp", "smtps", "tcp"})
 #: Behind `real`: the server.
 SERVERS = frozenset(
     {
@@ -35,6 +35,10 @@ SERVERS = frozenset(
         "exim-prdr",
         "dovecot",
         "cyrus",
+        "mailbox-imap",
+        "mailbox-pop3",
+        "mailbox-sieve",
+        "chain",
     }
 )
 PLAYED = ("runs", "fails", "known", "real")

@@ -21,7 +21,8 @@ wrote in one go is one chunk). Constants:
 
 When nothing is left to happen the clock goes to the player's deadline too, so silence is a stall. A handshake
 is answered by `secured` (implicit TLS: by `opened`) with `tls`, or by `broke` if that is a Fault; bytes that the
-server has yielded after its go-ahead come before it, in clear text, as with the real driver.
+server has yielded after its go-ahead come before it, in clear text, as with the real driver. With `greets_after_tls`
+the server has its turn once it is done.
 
 The driver is strict where the real one is lenient: a Write to what is not open, a tick that moves nothing, an
 answer after Done, or 20,000 turns without an end are AssertionErrors.
@@ -89,8 +90,10 @@ class MemoryDriver:
         peer: Peer = PEER,
         now: float = 1000.0,
         elapses: float = 0.001,
+        greets_after_tls: bool = False,
     ) -> None:
         self.now = now
+        self._greets_after_tls = greets_after_tls
         self.actions: list[Any] = []
         self.sent: dict[int, bytes] = {}
         self._server = server
@@ -208,6 +211,8 @@ class MemoryDriver:
 
     def _on_secured(self, sid: int, line: _Line, facts: TlsFacts) -> None:
         self._carry_out(self._player.secured(sid, facts, self.now))
+        if self._greets_after_tls:
+            self._say(sid, line, None)
 
     def _on_fault(self, sid: int, line: _Line, fault: Fault) -> None:
         del self._lines[sid]

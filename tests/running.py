@@ -12,11 +12,12 @@ from pathlib import Path
 from runner.errors import Problem
 from runner.language.case import Given, Seed, Skip, expand
 from runner.language.compile import read_scenario
-from runner.language.project import SecretRef, parse_target
+from runner.language.project import SecretRef, Target, parse_target
 from runner.player import Player
 from runner.results import CaseResult, Outcome
 from runner.session import Driver
 from runner.wire import TlsWish
+from tests.servers import Running
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 CLIENT = "client.example.org"
@@ -32,7 +33,7 @@ def run_case(
     ca: str | Path = "",
     tags: tuple[str, ...] = (),
     greylisting: float | None = None,
-    sessions: Mapping[str, str] | None = None,
+    sessions: Mapping[str, str | Running] | None = None,
 ) -> CaseResult:
     """Play the scenario and return what came of it; one that makes no sense with the target is skipped.
 
@@ -44,7 +45,7 @@ def run_case(
         token: the same, a bearer token.
         ca: the PEM file of the CA that vouches for the server; '' for the system's.
         tags: what the target is.
-        sessions: the URLs of further sessions' targets, by the session's name.
+        sessions: further sessions' targets by the session's name: a URL, or a server with its CA and secrets.
         greylisting: for how many seconds a case that is put off is run again; None for not at all.
 
     Raises:
@@ -54,18 +55,15 @@ def run_case(
     scenario = read_scenario(path, path.name, path.parent, problems)
     assert scenario is not None, _rendered(problems)
     secrets = {"password": password, "token": token}
+    own_secrets = {name: SecretRef("env", name, None) for name, value in secrets.items() if value}
     target = replace(
-        parse_target(target_url),
-        tags=tags,
-        greylisting=greylisting,
-        tls=TlsWish(ca=str(ca)),
-        secrets={name: SecretRef("env", name, None) for name, value in secrets.items() if value},
+        parse_target(target_url), tags=tags, greylisting=greylisting, tls=TlsWish(ca=str(ca)), secrets=own_secrets
     )
     given = Given(
         variables=variables,
         client_name=CLIENT,
         secret=lambda reference: secrets[reference.value],
-        sessions={name: parse_target(url) for name, url in (sessions or {}).items()},
+        sessions={name: _target(door, own_secrets) for name, door in (sessions or {}).items()},
     )
     seed = Seed(f"t{uuid.uuid4().hex[:12]}", datetime.now(UTC))
     case = expand(scenario, target, None, given, seed=seed, problems=problems)
@@ -80,6 +78,12 @@ def run_case(
     finally:
         driver.close()
     return results[0]
+
+
+def _target(door: str | Running, secrets: Mapping[str, SecretRef]) -> Target:
+    if isinstance(door, str):
+        return parse_target(door)
+    return replace(parse_target(door.url), tls=TlsWish(ca=door.ca), secrets=secrets)
 
 
 def described(result: CaseResult) -> str:

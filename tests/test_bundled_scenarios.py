@@ -17,7 +17,7 @@ from runner.language.model import Group, Pipeline
 from runner.results import Outcome
 
 FILES = {path.stem: path for path in sorted(SCENARIOS.rglob("*.yaml"))}
-SMTP = sorted(FILES.keys() - {"lmtp-delivery"})
+SMTP = sorted(name for name, path in FILES.items() if path.parent.name in {"mx", "submission"})
 MODELINE = "# yaml-language-server: $schema=../../schema/scenario.schema.json"
 ACCOUNTS = {"domain", "sender", "recipient", "unknown", "external", "username", "password"}
 CONVERSATIONS = ("local-delivery", "relay-refused", "auth-login-relay")
@@ -125,6 +125,22 @@ class TestEmbeddedServer:
             result = run_case(FILES["lmtp-delivery"], server.url, server.variables)
         assert result.outcome is Outcome.PASSED, described(result)
         assert () == result.warnings
+
+    @pytest.mark.parametrize("name", ["imap-mailbox", "sieve-scripts"])
+    @pytest.mark.parametrize("settings", [{}, {"auth_requires_tls": True}, {"tls": "none"}], ids=str)
+    def test_mailboxes(self, name, settings):
+        """Its IMAP and ManageSieve doors pass what is for these, whether passwords need TLS or there is none."""
+        protocol = FILES[name].parent.name
+        with DemoServer(DemoSettings(users={USER: PASSWORD}, protocol=protocol, **settings)) as server:
+            result = play(name, server)
+        assert result.outcome is Outcome.PASSED, described(result)
+        assert () == result.warnings
+
+    def test_lines(self, server):
+        """Its SMTP door passes what is for any line protocol."""
+        url = server.url.replace("smtp:", "tcp:")
+        result = run_case(FILES["tcp-smtp-port"], url, server.variables)
+        assert result.outcome is Outcome.PASSED, described(result)
 
     @pytest.mark.parametrize("name", CONVERSATIONS)
     def test_conversations_need_no_tags(self, server, name):

@@ -19,7 +19,7 @@ from tests.documented import DOCS, PLAYED, ROOT, Block, yaml_blocks
 from tests.language.misuses import MISUSES
 
 # Mappings whose keys are names that the author gives, or the server's.
-NAMED = ("capabilities", "sessions", "targets", "secrets")
+NAMED = ("capabilities", "headers", "sessions", "targets", "secrets")
 STEP_LISTS = ("steps", "cleanup", "pipeline", "else")
 
 

@@ -184,7 +184,8 @@ def outcome_of(block: Block, servers: Servers) -> Outcome:
     """Play an example; it may name an LMTP server as `store` and another port as `submission`."""
     scenario = compiled(block.text, [])
     assert scenario is not None
-    server = servers[block.words[1] if len(block.words) > 1 else "smtp"]
+    dialect = block.words[1] if len(block.words) > 1 else "smtp"
+    server = servers["smtp" if dialect == "tcp" else dialect]
     given = Given(
         variables={**server.variables, "second": server.variables["sender"]},
         secrets={"password": SecretRef("prompt", "password")} if "password" not in scenario.columns else {},
@@ -192,7 +193,10 @@ def outcome_of(block: Block, servers: Servers) -> Outcome:
         secret=lambda _: server.password,
         sessions={"store": target_of(servers["lmtp"]), "submission": target_of(server)},
     )
-    run = Scheduler(plan([scenario], [target_of(server)], None, given)).run()
+    target = target_of(server)
+    if dialect == "tcp":
+        target = parse_target(f"tcp://{target.host}:{target.port}")
+    run = Scheduler(plan([scenario], [target], None, given)).run()
     (outcome,) = {case.outcome for case in run.cases}
     return outcome
 

@@ -115,6 +115,8 @@ def _unknown(word: str, parser: argparse.ArgumentParser) -> str:
         return f"unknown {'option' if name.startswith('-') else 'argument'} '{name}'"
     actions = parser._actions  # noqa: SLF001 -- there is no other way to ask
     known = [option for action in actions for option in action.option_strings]
+    if name in known:
+        return f"'{name}' goes behind the command: {parser.prog} {name}"
     # A beginning is what argparse itself would have taken.
     advice = did_you_mean(name, [option for option in known if option.startswith(name)] or known, "")
     return f"unknown option '{name}'" + (f"; {advice}" if advice.startswith("did") else "")

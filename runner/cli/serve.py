@@ -7,9 +7,10 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from runner.cli import debugging
 from runner.cli.demo import roles
@@ -24,7 +25,9 @@ NAME = "serve"
 HELP = "keep the embedded server up, to write scenarios against"
 DESCRIPTION = """\
 Keeps the embedded server up until Ctrl-C and prints how to reach it, as lines
-for mailproof.yaml. It delivers nothing anywhere. Needs the extra 'demo'."""
+for mailproof.yaml. What it takes for a local mailbox is found there by IMAP,
+at a door of its own, with Sieve scripts by ManageSieve at another; elsewhere
+it delivers nothing. Needs the extra 'demo'."""
 
 # Where `serve` tells to put a password that it has made.
 OWN_SOURCE = "{env: MAILPROOF_PASSWORD}"
@@ -34,9 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=_port, default=0, help="port to listen on (default: a free one)")
-    parser.add_argument(
-        "--protocol", choices=("smtp", "lmtp"), default="smtp", help="what the server speaks (default smtp)"
-    )
+    for protocol, name in (("imap", "IMAP"), ("sieve", "ManageSieve")):
+        parser.add_argument(
+            f"--{protocol}-port", type=_port, default=0, metavar="PORT", help=f"port for {name} (default: a free one)"
+        )
+    parser.add_argument("--protocol", choices=("smtp", "lmtp"), default="smtp", help="how it takes mail (default smtp)")
     parser.add_argument("--domain", default="example.com", help="the one local domain (default example.com)")
     parser.add_argument(
         "--user",
@@ -71,11 +76,13 @@ def perform(options: argparse.Namespace) -> int:
     _refuse(options)
     settings = _settings(options)
     debugging.remember(settings.users.values())
+    doors = (settings, *mailbox_doors(settings, imap_port=options.imap_port, sieve_port=options.sieve_port))
     try:
-        return _serve(settings, options.users)
+        return _serve(doors, options.users)
     except ListenError as error:
-        value = getattr(settings, error.setting)
-        raise ToolError(f"--{error.setting} {value}: {error.reason}") from error
+        is_other = error.setting == "port" and error.settings.protocol != settings.protocol
+        option = f"{error.settings.protocol}-port" if is_other else error.setting
+        raise ToolError(f"--{option} {getattr(error.settings, error.setting)}: {error.reason}") from error
 
 
 def _refuse(options: argparse.Namespace) -> None:
@@ -84,13 +91,8 @@ def _refuse(options: argparse.Namespace) -> None:
         raise UsageError("--certificate and --key go together")
     if options.certificate and options.tls == "none":
         raise UsageError("--certificate does nothing with --tls none")
-    if options.protocol != "lmtp":
-        return
-    if options.tls == "implicit":
+    if options.protocol == "lmtp" and options.tls == "implicit":
         raise UsageError("--tls implicit: with --protocol lmtp TLS begins by STARTTLS, or not at all")
-    for option, is_given in (("--user", options.users), ("--auth-requires-tls", options.auth_requires_tls)):
-        if is_given:
-            raise UsageError(f"{option} does nothing with --protocol lmtp, which has no AUTH here")
 
 
 def _settings(options: argparse.Namespace) -> DemoSettings:
@@ -110,12 +112,21 @@ def _settings(options: argparse.Namespace) -> DemoSettings:
     )
 
 
-def _serve(settings: DemoSettings, users: list[str]) -> int:
+def mailbox_doors(settings: DemoSettings, *, imap_port: int = 0, sieve_port: int = 0) -> tuple[DemoSettings, ...]:
+    """Return the doors beside that of the settings; ManageSieve has TLS by STARTTLS only."""
+    sieve_tls: Literal["starttls", "none"] = "none" if settings.tls == "none" else "starttls"
+    return (
+        replace(settings, protocol="imap", port=imap_port),
+        replace(settings, protocol="sieve", port=sieve_port, tls=sieve_tls),
+    )
+
+
+def _serve(doors: tuple[DemoSettings, ...], users: list[str]) -> int:
     """Keep the server up until a signal ends it; what it has made on the disk goes with it."""
     from runner.demo import DemoServer  # noqa: PLC0415
 
     caught: list[int] = []
-    server = DemoServer(settings)
+    server = DemoServer(*doors)
 
     def stop(number: int, _: FrameType | None) -> None:
         caught.append(number)
@@ -170,17 +181,18 @@ def _source(users: list[str]) -> str:
 def _describe(server: DemoServer, *, is_own_user: bool, source: str = OWN_SOURCE) -> str:
     """Return how to reach the server, as a project file; a password made on the spot is told, it is nowhere else."""
     lines = [f"# the embedded server is up at {server.url}; Ctrl-C ends it"]
-    has_auth = server.settings.protocol == "smtp"
-    if has_auth and not is_own_user:
+    if not is_own_user:
         lines.append(f"# its password: export MAILPROOF_PASSWORD='{server.password}'")
-    lines += ["targets:", "  demo:", f"    url: {_quoted(server.url)}"]
-    lines.append(f"    tags: [{', '.join(roles(server.settings))}]")
-    if server.settings.tls != "none":
-        lines.append(f"    tls: {{ca: {_quoted(str(server.ca))}}}")
-    lines.append("    vars:")
-    lines += [f"      {name}: {_quoted(value)}" for name, value in server.variables.items()]
-    if has_auth:
-        lines.append(f"    secrets: {{password: {source}}}")
+    lines.append("targets:")
+    for door in server.doors:
+        name = "demo" if door is server.doors[0] else door.settings.protocol
+        lines += [f"  {name}:", f"    url: {_quoted(door.url)}"]
+        lines.append(f"    tags: [{', '.join(roles(door.settings))}]")
+        if door.settings.tls != "none":
+            lines.append(f"    tls: {{ca: {_quoted(str(server.ca))}}}")
+    lines.append("vars:")
+    lines += [f"  {name}: {_quoted(value)}" for name, value in server.variables.items()]
+    lines.append(f"secrets: {{password: {source}}}")
     return "\n".join(lines)
 
 

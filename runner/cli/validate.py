@@ -38,8 +38,20 @@ def perform(options: argparse.Namespace) -> int:
     if names := _names(unchecked, selected):
         why = "no target of theirs" if selected.targets else "no target"
         lines.append(f"not checked, since {why} is given: whether these have a value: {', '.join(names)}")
+    if sessions := _unknown_sessions(selected):
+        lines.append(f"not checked, since nobody says what their targets speak: the sessions {', '.join(sessions)}")
     show("\n".join(map(escape, lines)))
     return EXIT_PASSED
+
+
+def _unknown_sessions(selected: Selection) -> list[str]:
+    """Return the sessions whose steps could not be judged, each with its file."""
+    return [
+        f"'{session.name}' of {scenario.source.name}"
+        for scenario in selected.scenarios
+        for session in scenario.sessions.values()
+        if not session.protocol
+    ]
 
 
 def _without_values(selected: Selection) -> list[Scenario]:

@@ -203,18 +203,19 @@ class Dialect(SMTP):
     # A message.
 
     async def smtp_DATA(self, arg: str) -> None:
-        """Read a message without keeping it; aiosmtpd's own would gather a line of any length."""
+        """Read a message; aiosmtpd's own would gather a line of any length."""
         refusal = self._refuse_data(arg)
         if refusal:
             await self.push(refusal)
             return
         await self.push("354 end data with <CR><LF>.<CR><LF>")
-        message = Incoming(self._post.settings.size_limit, self.line_length_limit)
+        is_kept = self._post.house.mail is not None
+        message = Incoming(self._post.settings.size_limit, self.line_length_limit, is_kept=is_kept)
         await message.read(self._reader)
         envelope, self.envelope = self.envelope, self._create_envelope()
         assert envelope is not None
-        reply = message.refusal or self._post.accept(
-            self._state(), envelope, message.size, encrypted=self._is_encrypted
+        reply = message.refusal or await self._post.accept(
+            self._state(), envelope, message, encrypted=self._is_encrypted
         )
         await self._answer_message(envelope, reply)
 

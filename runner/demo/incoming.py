@@ -1,4 +1,4 @@
-"""A message on its way in: what is learnt of it without keeping it, and where it ends."""
+"""A message on its way in: what is learnt of it, and where it ends; it is kept only where it will be delivered."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ if TYPE_CHECKING:
 
 
 class Incoming:
-    """The size of a message while it streams by, and its first fault."""
+    """The size of a message while it streams by, its first fault, and its octets if they are wanted."""
 
-    def __init__(self, size_limit: int, line_limit: int) -> None:
+    def __init__(self, size_limit: int, line_limit: int, *, is_kept: bool = False) -> None:
         self.size = 0
+        self.octets = bytearray()
+        self._is_kept = is_kept
         self._size_limit = size_limit
         self._line_limit = line_limit
         self._fault = ""
@@ -32,11 +34,14 @@ class Incoming:
             starts_line = chunk.endswith(b"\r\n")
 
     def _take(self, chunk: bytes, *, starts_line: bool) -> None:
-        """Count a line or a stretch of one, without the dot that RFC 5321 4.5.2 added."""
+        """Take a line or a stretch of one, without the dot that RFC 5321 4.5.2 added."""
         line = chunk.removesuffix(b"\r\n")
-        self.size += len(chunk) - (starts_line and chunk.startswith(b"."))
+        content = chunk[1:] if starts_line and chunk.startswith(b".") else chunk
+        self.size += len(content)
         if not self._fault:
             self._fault = self._judge(line, is_whole=starts_line and line != chunk)
+        if self._is_kept and not self.refusal:
+            self.octets += content
 
     def _judge(self, line: bytes, *, is_whole: bool) -> str:
         if b"\n" in line:

@@ -1,4 +1,4 @@
-"""The embedded server as a context manager: it starts a thread, knows where to reach the server, and ends it."""
+"""The embedded server as a context manager: it starts a thread, knows where to reach its doors, and ends it."""
 
 # Every command pays for what this module imports.
 # ruff: noqa: PLC0415
@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from runner.demo.settings import DemoSettings
+from runner.dataclass import dataclass
+from runner.demo.settings import MAILBOX_PROTOCOLS, DemoSettings
 from runner.errors import ToolError
 
 if TYPE_CHECKING:
@@ -28,11 +29,18 @@ START_SECONDS = 30.0
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- told, not bound
 
 
-def load_demo() -> None:
-    """Import what the server stands on; raise `ToolError` with the extra's name if it is not installed."""
+def load_demo(*, has_mailboxes: bool = True) -> None:
+    """Import what the server stands on; raise `ToolError` with the extra's name if it is not installed.
+
+    `has_mailboxes`: it has a door at which users read their mail.
+    """
     try:
         import aiosmtpd.smtp  # noqa: F401
         import trustme  # noqa: F401
+
+        if has_mailboxes:
+            import pymap.imap
+            import pymap.sieve.manage  # noqa: F401
     except ImportError as error:
         raise ToolError(
             f"the demo server needs {error.name or 'a package'}, which is not installed: pip install 'mailproof[demo]'"
@@ -40,48 +48,77 @@ def load_demo() -> None:
 
 
 class ListenError(ToolError):
-    """The system does not let the server listen: which setting is why, and the reason in plain words."""
+    """The system does not let the server listen: which setting of which door is why, and the reason in plain words."""
 
     def __init__(self, settings: DemoSettings, setting: Literal["host", "port"], reason: str) -> None:
+        self.settings = settings
         self.setting = setting
         self.reason = reason
         super().__init__(f"can't listen on {settings.host} port {settings.port}: {reason}")
 
 
+@dataclass(frozen=True, slots=True)
+class DemoDoor:
+    """One door: what it is like, and where."""
+
+    settings: DemoSettings
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """How a client on this machine reaches it, as a target's `url` says it."""
+        protocol = self.settings.protocol
+        scheme = f"{protocol}s" if self.settings.tls == "implicit" else protocol
+        host = _LOOPBACK.get(self.host, self.host)
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
 class DemoServer:
     """The server: inside the `with` block it listens, behind it everything is gone.
+
+    It has a door for each of the settings. Users, mailboxes and the certificate are those of the first, for all doors;
+    `host`, `port` and `url` are where that one is. What SMTP and LMTP take for a local mailbox, IMAP finds there.
 
     Raises `ToolError` on entry if the extra is missing or the certificate is unusable, `ListenError` if the address is.
     """
 
-    def __init__(self, settings: DemoSettings | None = None) -> None:
-        from runner.demo.post import PostOffice
+    def __init__(self, settings: DemoSettings | None = None, *others: DemoSettings) -> None:
+        from runner.demo.post import House, PostOffice
 
         self.settings = settings or DemoSettings()
-        self.host = self.settings.host
-        self.port = self.settings.port
+        self.doors = tuple(DemoDoor(one, one.host, one.port) for one in (self.settings, *others))
         self.ca = Path(self.settings.certificate)
-        self._post = PostOffice(self.settings)
+        self._house = House(self.settings)
+        self._posts = [PostOffice(door.settings, self._house) for door in self.doors]
         self._cleanup = ExitStack()
         self._listener: Listener | None = None
         self._thread: threading.Thread | None = None
 
     @property
+    def host(self) -> str:
+        """The address at which the first door listens."""
+        return self.doors[0].host
+
+    @property
+    def port(self) -> int:
+        """The first door's port."""
+        return self.doors[0].port
+
+    @property
+    def url(self) -> str:
+        """The first door's URL."""
+        return self.doors[0].url
+
+    @property
     def username(self) -> str:
         """The first user."""
-        return next(iter(self._post.users))
+        return next(iter(self._house.users))
 
     @property
     def password(self) -> str:
         """The first user's password, in no `repr` of the server."""
-        return self._post.users[self.username]
-
-    @property
-    def url(self) -> str:
-        """How a client on this machine reaches the server, as a target's `url` says it."""
-        scheme = "smtps" if self.settings.tls == "implicit" else self.settings.protocol
-        host = _LOOPBACK.get(self.host, self.host)
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return self._house.users[self.username]
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -94,15 +131,16 @@ class DemoServer:
             "unknown": f"nobody@{domain}",
             "external": "carol@example.net",
         }
-        return addresses if self.settings.protocol == "lmtp" else {**addresses, "username": self.username}
+        has_users = any(door.settings.protocol != "lmtp" for door in self.doors)
+        return {**addresses, "username": self.username} if has_users else addresses
 
     @property
     def messages(self) -> list[Accepted]:
         """The last messages that were accepted, oldest first, at most `KEPT_MESSAGES`."""
-        return list(self._post.accepted)
+        return list(self._house.accepted)
 
     def __enter__(self) -> Self:
-        load_demo()
+        load_demo(has_mailboxes=any(door.settings.protocol in MAILBOX_PROTOCOLS for door in self.doors))
         with ExitStack() as stack:
             self._listen(self._tls_context(stack))
             self._cleanup = stack.pop_all()
@@ -142,14 +180,15 @@ class DemoServer:
 
         from runner.demo.listening import Listener
 
-        ready: Future[tuple[str, int]] = Future()
-        self._listener = Listener(self._post, context, ready)
+        ready: Future[list[tuple[str, int]]] = Future()
+        self._listener = Listener(self._posts, context, ready)
         self._thread = Thread(target=self._listener.run, name="demo", daemon=True)
         self._thread.start()
         try:
-            self.host, self.port = ready.result(START_SECONDS)
+            found = ready.result(START_SECONDS)
         except (OSError, OverflowError, ValueError) as error:
-            raise _listen_error(self.settings, error) from error
+            raise _listen_error(self._listener.tried, error) from error
+        self.doors = tuple(DemoDoor(door.settings, *at) for door, at in zip(self.doors, found, strict=True))
 
 
 def _listen_error(settings: DemoSettings, error: Exception) -> ListenError:

@@ -11,19 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KEPT_MESSAGES = 1000
+#: The doors at which users read their mail and manage their scripts.
+MAILBOX_PROTOCOLS = ("imap", "sieve")
+_STARTTLS_ONLY = {"lmtp": "LMTP", "sieve": "ManageSieve"}
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:
-    """How the server presents itself; port 0 lets the system choose, no `certificate` has one made.
+    """How one door of the server presents itself; port 0 lets the system choose, no `certificate` has one made.
 
     Raises:
-        ValueError: LMTP with TLS from the first byte, for which there is no URL.
+        ValueError: LMTP or ManageSieve with TLS from the first byte, for which there is no URL.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
-    protocol: Literal["smtp", "lmtp"] = "smtp"
+    protocol: Literal["smtp", "lmtp", "imap", "sieve"] = "smtp"
     hostname: str = "mail.example.com"
     domain: str = "example.com"
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -37,8 +40,8 @@ class DemoSettings:
     max_connections: int = 256
 
     def __post_init__(self) -> None:
-        if self.protocol == "lmtp" and self.tls == "implicit":
-            raise ValueError("LMTP has TLS by STARTTLS only")
+        if self.tls == "implicit" and self.protocol in _STARTTLS_ONLY:
+            raise ValueError(f"{_STARTTLS_ONLY[self.protocol]} has TLS by STARTTLS only")
 
 
 @dataclass(frozen=True, slots=True)

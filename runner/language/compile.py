@@ -150,7 +150,7 @@ def _requires(node: Node | None, reading: Reading) -> Requires:
     if not isinstance(node, Mapping):
         return Requires()
     return Requires(
-        capability=tuple(text.upper() for text in texts(node.get("capability"))),
+        capability=tuple(reading.capability(item) for item in items(node.get("capability"))),
         target_tag=texts(node.get("target_tag")),
         variable=tuple(reading.name(item) for item in items(node.get("var"))),
         span=node.span,

@@ -20,6 +20,7 @@ from runner.matching.expectation import (
     Expectation,
     Given,
     Short,
+    Until,
     Word,
     either,
 )
@@ -32,17 +33,26 @@ if TYPE_CHECKING:
     from runner.errors import Span
     from runner.language.reading import Reading
     from runner.language.template import Template
+    from runner.matching.message import MessageExpectation
     from runner.matching.pattern import Pattern
     from runner.protocol import Machine
 
 _COMPARISON = re.compile(r"(>=|<=|>|<|=) *([^<>= ].*)")
 #: Keys that judge a reply and so want an expect (or a verb that demands success by itself).
-JUDGING_KEYS = ("for", "has", "lacks", "lines", "capabilities", "within", "capture", "severity")
+JUDGING_KEYS = (
+    *("for", "has", "lacks", "lines", "capabilities", "within", "capture"),
+    *("untagged", "until", "message", "severity"),
+)
 #: Those of them that only a reply can have.
-_JUDGING_REPLIES = ("has", "lacks", "lines", "capabilities", "capture")
+_JUDGING_REPLIES = ("has", "lacks", "lines", "capabilities", "capture", "untagged", "until", "message")
 #: Those of them that go with the keys that read something else than one whole reply.
 _ALWAYS_JUDGING = ("within", "severity")
 _OTHERS = ("expect_each", "expect_line")
+# What untagged lines of IMAP begin with that is no number (RFC 9051 section 7); so begins no glob that means any text.
+_UNTAGGED_WORDS = frozenset(
+    "OK NO BAD BYE PREAUTH ENABLED CAPABILITY LIST LSUB NAMESPACE STATUS SEARCH ESEARCH FLAGS QUOTA QUOTAROOT ID "
+    "SORT THREAD ACL VANISHED METADATA".split()
+)
 
 
 def compile_expectation(
@@ -65,13 +75,15 @@ def compile_expectation(
     if node is not None:
         alternatives = reading.alternatives(node, with_connect_words=with_connect_words)
         _note_groups(reading, _texts_of(alternatives), node.span)
-    if not asks_more and Word.SILENCE not in alternatives:
+    if not asks_more and Word.SILENCE not in alternatives and Word.UNTAGGED not in alternatives:
         return Expectation(alternatives)
     _refuse_beside_words(reading, step, alternatives)
     has, lacks = reading.patterns(step.get("has")), reading.patterns(step.get("lacks"))
+    untagged = _untagged(reading, step, alternatives)
     captures = _captures(reading, step.get("capture"))
-    if has:
-        _note_groups(reading, has, step.items["has"][1].span)
+    for key, patterns in (("has", has), ("untagged", untagged)):
+        if patterns:
+            _note_groups(reading, patterns, step.items[key][1].span)
     return Expectation(
         alternatives=alternatives,
         has=has,
@@ -82,7 +94,52 @@ def compile_expectation(
         captures=captures,
         silence=_silence(reading, step, alternatives),
         is_warning=reading.text(step.get("severity")) == "warning",
+        untagged=untagged,
+        message=_message(reading, step),
+        until=_until(reading, step.get("until")),
     )
+
+
+def _untagged(reading: Reading, step: Mapping, alternatives: tuple[Alternative, ...]) -> tuple[Pattern, ...]:
+    """Return what untagged lines are to be; `expect: untagged` waits for them and for nothing else."""
+    node = step.get("untagged")
+    if Word.UNTAGGED in alternatives:
+        place = step.items["expect"][1].span
+        if len(alternatives) > 1:
+            reading.fail(place, "'untagged' beside other replies", "a step that waits for untagged data has no other")
+        elif node is None:
+            reading.fail(place, "untagged data: which?", "add what is to come, such as untagged: '* EXISTS'")
+    patterns = reading.patterns(node)
+    for item, pattern in zip(items(node), patterns, strict=False):
+        if str(pattern).startswith("* ") and isinstance(item, Scalar) and item.text.startswith("* "):
+            advice = f"leave out '* ' in front: {item.text[2:]}; for any text before it, write '*{item.text[2:]}'"
+            if item.text[2:].split(" ")[0] in _UNTAGGED_WORDS:
+                reading.fail(item.span, "'untagged' is judged without the '* ' that IMAP puts before it", advice)
+    return patterns
+
+
+def _message(reading: Reading, step: Mapping) -> MessageExpectation | None:
+    if "message" not in step.items:
+        return None
+    from runner.language.message import compile_message  # noqa: PLC0415 -- few scenarios look into a message
+
+    return compile_message(reading, step)
+
+
+def _until(reading: Reading, node: Node | None) -> Until | None:
+    """Return how a reply of a protocol ends that has no rule for it."""
+    if isinstance(node, Mapping):
+        lines, silence = reading.count(node.get("lines")), reading.duration(node.get("silence"))
+        for key, value in (("lines", lines), ("silence", silence)):
+            if key in node.items and value is not None and not value:
+                reading.fail(node.items[key][1].span, f"'{key}' of nothing ends no reply", "write 1 or more")
+        return Until(lines=lines or 0, silence=silence or 0.0)
+    pattern = reading.pattern(node)
+    if pattern is None or node is None:
+        return None
+    if not pattern.is_regex:
+        reading.fail(node.span, f"'{reading.text(node)}' is no regex", "write until: /^END/, {lines: 3} or {silence: 2s}")
+    return Until(pattern, lines=0)
 
 
 def _refuse_judging(reading: Reading, step: Mapping) -> None:
@@ -107,6 +164,8 @@ def _refuse_beside_words(reading: Reading, step: Mapping, alternatives: tuple[Al
         return
     words = either(alternatives)
     for key in _JUDGING_REPLIES:
+        if key == "untagged" and Word.UNTAGGED in alternatives:
+            continue
         if (item := step.items.get(key)) is not None:
             reading.fail(item[0].span, f"'{key}' judges a reply, and '{words}' is none", f"leave '{key}' out")
     if (item := step.items.get("within")) is not None and set(alternatives) == {Word.SILENCE}:
@@ -181,7 +240,7 @@ def _usual(machine: type[Machine], text: str, *, with_connect_words: bool) -> Ex
     None where more is to be done: something is wrong with it, it sets variables, it wants a key beside it.
     """
     one = read_literal(machine, text, with_connect_words=with_connect_words)
-    if one in (None, Word.SILENCE) or any(pattern.groups for pattern in _texts_of((one,))):
+    if one in (None, Word.SILENCE, Word.UNTAGGED) or any(pattern.groups for pattern in _texts_of((one,))):
         return None
     return Expectation((one,))
 

@@ -137,13 +137,22 @@ class Connect(Exchange):
     proxy: ProxyOptions | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SentLiteral:
+    """Octets that end a client line; with `is_sync` the server is to ask for them (RFC 9051 section 4.3)."""
+
+    body: Body
+    is_sync: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send(Exchange):
     """One client line.
 
     `line` is what is sent as it stands. `response` is the initial response of an AUTH line that holds
     placeholders: it follows `line`, base64-encoded as a whole. `encode` is `auto` unless the author says.
-    `replies` is the author's word for how many replies it earns.
+    `replies` is the author's word for how many replies it earns. `literal` is what follows the line. Without
+    `has_tag` nothing is put before it.
     """
 
     line: Template
@@ -151,6 +160,8 @@ class Send(Exchange):
     eol: bytes = b"\r\n"
     encode: Literal["auto", "none", "base64"] = "auto"
     replies: int | None = None
+    literal: SentLiteral | None = None
+    has_tag: bool = True
     #: The whole line with its end, where nothing in it depends on a value.
     ready: bytes = b""
 
@@ -300,7 +311,8 @@ class Row:
 class Session:
     """A session besides the scenario's own.
 
-    `target` is a target's name, empty for that of the scenario's own session. `count` is the number of connections
+    `protocol` is empty where nobody knows it; its steps are left out then, for it has no target. `target` is a
+    target's name, empty for that of the scenario's own session. `count` is the number of connections
     that are called by number (`c[1]`), 0 for a session that is one connection.
     """
 

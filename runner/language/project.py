@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from runner.dataclass import dataclass
 from runner.errors import InputError, Problem, SourceFile, Span
@@ -158,7 +158,7 @@ class _Reader:
         if key == "command":
             protocol = _text(options.get("protocol")) or "smtp"
             command = self._command(node) or ("",)
-            return Place("", cast(Literal["smtp", "lmtp"], protocol), "localhost", 0, command=command)
+            return Place("", protocol, "localhost", 0, command=command)
         if isinstance(node, Scalar) and node.text:
             try:
                 return parse_domain(node) if key == "mx" else parse_url(node)
@@ -225,13 +225,13 @@ class _Reader:
 
     def _limits(self, node: MappingNode) -> Limits:
         usual = Limits()
-        self._parsed(node.get("literal"), _parse_limit)
+        literal = self._parsed(node.get("literal"), _parse_limit) or usual.literal
         line = self._parsed(node.get("line"), _parse_limit) or usual.line
         reply = self._parsed(node.get("reply"), _parse_limit) or max(usual.reply, line)
         if reply < line and not self._problems:
             advice = "a reply has at least one line; raise 'reply' or lower 'line'"
             self._fail(node.items["reply"][1].span, f"the limit for a reply is below that for a line, {line}", advice)
-        return Limits(line=line, reply=reply, lines=usual.lines)
+        return Limits(line=line, reply=reply, lines=usual.lines, literal=literal)
 
     def _existing(self, text: str) -> str:
         path = self._folder / text

@@ -138,6 +138,14 @@ class Reading:
             self._note(Placeholder(name, "", (), node.span))
         return name
 
+    def capability(self, node: Node | None) -> str:
+        """Read the name of a capability, where the protocol has any."""
+        name = self.text(node).upper()
+        advice = self.machine.foreign.get("capabilities")
+        if node is not None and name and advice is not None:
+            self.fail(node.span, f"'capability' has no meaning in {self.machine.name}", advice)
+        return name
+
     def duration(self, node: Node | None) -> float | None:
         """Read a duration in seconds."""
         return self._parsed(node, parse_duration)
@@ -180,7 +188,7 @@ class Reading:
     def enter(self, session: str) -> None:
         """Read what follows as steps of a session."""
         self.session = session
-        self.machine = PROTOCOLS[self.sessions[session].protocol]
+        self.machine = PROTOCOLS.get(self.sessions[session].protocol, self.machine)
         self.placeholders.setdefault(session, [])
 
     def session_of(self, node: Node | None) -> tuple[str, Template | None]:

@@ -12,6 +12,7 @@ from runner.errors import Problem
 from runner.language.model import MAIN, Session
 from runner.language.nodes import Mapping, Scalar
 from runner.language.reading import pairs
+from runner.language.target import SCHEMES
 from runner.language.template import PLAIN_NAME
 from runner.language.values import parse_count
 from runner.protocol import PROTOCOLS
@@ -30,7 +31,9 @@ def compile_sessions(
 ) -> dict[str, Session]:
     """Return the sessions of a scenario by name, its own first.
 
-    A session that does not say its protocol speaks its target's, or where that is not known, the scenario's.
+    A session that does not say its protocol speaks its target's. Where `protocol_of` does not know that one, it is
+    empty, and nothing can be said of the session's steps; without `protocol_of` it is the scenario's. A target that is
+    called like a scheme speaks what the scheme says.
     """
     known = protocol if protocol in PROTOCOLS else next(iter(PROTOCOLS))
     found = {MAIN: Session(MAIN, root.span, known)}
@@ -59,8 +62,13 @@ def _session(key: Scalar, value: Node, usual: str, protocol_of: ProtocolOf | Non
     said = options.get("protocol")
     protocol = said.text if isinstance(said, Scalar) else ""
     if protocol not in PROTOCOLS:
-        protocol = (protocol_of(key.text, target) if protocol_of is not None else "") or usual
+        protocol = protocol_of(key.text, target) if protocol_of is not None else ""
+        protocol = protocol or _guessed(target, usual if protocol_of is None or not target else "")
     return Session(key.text, place, protocol, target, _count(options.get("count"), problems))
+
+
+def _guessed(target: str, usual: str) -> str:
+    return SCHEMES[target].protocol if target in SCHEMES else usual
 
 
 def _count(node: Node | None, problems: list[Problem]) -> int:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from runner.protocol import Machine
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_STATUS_LIKE = re.compile(r"[0-9x*]\.[0-9x*]+(?:\.[0-9x*]+)*")
 _CODE3 = re.compile(r"[0-9]{3}(?=[- ]|\Z)")
 _CODE_LIKE = re.compile(r"[0-9]{3}(?:[^0-9]|\Z)")
 _WORDS = {word.value: word for word in Word}
+_CODES = {"]": "[AUTHENTICATIONFAILED]", ")": "(QUOTA)"}
 _CONNECT_WORDS = (Word.REFUSED, Word.RESET, Word.TIMEOUT)
 
 _NOWHERE = Span(SourceFile("", ""), 1, 1)
@@ -57,7 +57,7 @@ class ShortFormReader:
         """Return the alternative that a text stands for; None if it is wrong (and then a problem was added)."""
         flat = template.flat
         if not flat.strip(" \r\n"):
-            advice = "write a code such as 250, a word such as close, or any"
+            advice = f"write {self.machine.codes_told}, a word such as close, or any"
             self._fail(template.span, "an empty expectation", advice)
             return None
         if _LINE_END.search(flat):
@@ -68,20 +68,28 @@ class ShortFormReader:
             flat = flat[start:end]
         if flat in _WORDS:
             return self._word(_WORDS[flat], template, with_connect_words=with_connect_words)
-        return self._short(template, flat)
+        return self._short(template, flat) if self.machine.has_codes else self._plain(template)
 
     def _word(self, word: Word, template: Template, *, with_connect_words: bool) -> Word | None:
         if word in _CONNECT_WORDS and not with_connect_words:
             message = f"'{word.value}' is for the expect of 'connect'"
             self._fail(self._place(template), message, "an ended connection is 'close'")
             return None
+        if word is Word.UNTAGGED and not self.machine.has_tags:
+            self._no_code(template)
+            return None
         return word
+
+    def _plain(self, template: Template) -> Short | None:
+        """Read what is a pattern as a whole, for there are no codes."""
+        pattern = self.pattern(template)
+        return Short("", text=pattern) if pattern is not None else None
 
     def _short(self, template: Template, flat: str) -> Short | Given | None:
         match = self.machine.code_grammar.match(flat)
         size = 1 if flat[0] == GAP else match.end() if match else 0
         head, rest = flat[:size], flat[size:]
-        if not head or rest[:1].isdigit():
+        if not head or rest[:1].isdigit() or (head.isalpha() and rest[:1].isalpha()):
             self._no_code(template)
             return None
         if rest and rest[0] != " ":
@@ -90,36 +98,48 @@ class ShortFormReader:
         after = len(flat) - len(rest.lstrip(" "))
         if head == GAP:
             return self._given(template, template.split(after)[1] if flat[after:] else None)
-        word = flat[after:].split(" ", 1)[0]
-        status = ""
-        if _STATUS_LIKE.fullmatch(word):
-            if advice := self._status_fault(word, head):
-                message = f"'{word}' looks like an enhanced status code but is none for {head}"
-                self._fail(self._place(template, after, len(word)), message, advice)
+        code = self._meant(head)
+        found = self.machine.status_like.match(flat, after)
+        # A value can't be a part of a status; as text it is compared with the reply's status in front.
+        status = found[0] if found and GAP not in found[0] else ""
+        if status:
+            if fault := self._status_fault(status, code):
+                self._fail(self._place(template, after, len(status)), *fault)
                 return None
-            status = word
-            after = len(flat) - len(flat[after + len(word) :].lstrip(" "))
+            after = len(flat) - len(flat[after + len(status) :].lstrip(" "))
         if not flat[after:]:
-            return Short(head, status)
+            return Short(code, status)
         pattern = self.pattern(template.split(after)[1])
-        return Short(head, status, pattern) if pattern is not None else None
+        return Short(code, status, pattern) if pattern is not None else None
 
-    def _status_fault(self, status: str, code: str) -> str:
-        """Return what to write in place of a status that a reply with this code can't have, or nothing."""
-        if not self.machine.status_grammar.fullmatch(status):
+    def _meant(self, code: str) -> str:
+        """Return a code as replies have it: where case does not matter, in upper case."""
+        return code.upper() if self.machine.code_grammar.flags & re.IGNORECASE else code
+
+    def _status_fault(self, status: str, code: str) -> tuple[str, str] | None:
+        """Return what is wrong with a status that a reply with this code can't have, and what to write in its place."""
+        is_status = self.machine.status_grammar.fullmatch(status) is not None
+        if status[0] in "[(":
+            closing = "]" if status[0] == "[" else ")"
+            wrong = f"'{status}' begins like a response code and is none"
+            return None if is_status else (wrong, f"it is a name between {status[0]} and {closing}, such as {_CODES[closing]}")
+        if not is_status:
             advice = "one is a class (2, 4 or 5) and two numbers, such as 5.7.1 or 5.7.x"
         elif code[0] == "3":
             advice = "a 3xx reply has none"
         elif "x" not in (code[0], status[0]) and status[0] not in ("*", code[0]):
             advice = f"its class is the code's first digit, {code[0]}"
         else:
-            return ""
-        return f"{advice}; as text, write it as a regex: /{status.replace('.', chr(92) + '.').replace('*', '.*')}/"
+            return None
+        regex = f"/{status.replace('.', chr(92) + '.').replace('*', '.*')}/"
+        wrong = f"'{status}' looks like an enhanced status code but is none for {code}"
+        return wrong, f"{advice}; as text, write it as a regex: {regex}"
 
     def _given(self, template: Template, text: Template | None) -> Given | None:
         placeholder = template.parts[0]
         assert isinstance(placeholder, Placeholder)
-        grammar = re.compile(f"(?:{self.machine.code_grammar.pattern})(?: +(?:{self.machine.status_grammar.pattern}))?")
+        codes, statuses = self.machine.code_grammar, self.machine.status_grammar
+        grammar = re.compile(f"(?:{codes.pattern})(?: +(?:{statuses.pattern}))?", codes.flags)
         pattern = self.pattern(text) if text is not None else None
         if text is not None and pattern is None:
             return None
@@ -142,8 +162,11 @@ class ShortFormReader:
     def _block(self, template: Template) -> Block | None:
         lines: list[BlockLine] = []
         code, is_right = "", True
-        for line in _lines(template):
-            one = self._block_line(line)
+        written = list(_lines(template))
+        head_at = self.machine.head_at
+        for at, line in enumerate(written):
+            has_code = head_at is None or at == head_at % len(written)
+            one = self._block_line(line, has_code=has_code and self.machine.has_codes)
             if one is None:
                 is_right = False
             elif one.code and code and one.code != code:
@@ -155,17 +178,22 @@ class ShortFormReader:
                 lines.append(one)
         return Block(tuple(lines)) if is_right else None
 
-    def _block_line(self, line: Template) -> BlockLine | None:
+    def _block_line(self, line: Template, *, has_code: bool) -> BlockLine | None:
         flat = line.flat
         if flat.strip(" ") == "...":
             return BlockLine("", None)
-        match = _CODE3.match(flat)
-        code = match[0] if match else ""
+        code = self._code_of_line(flat) if has_code else ""
         if code and not self.machine.code_grammar.fullmatch(code):
             self._no_code(line)
             return None
-        pattern = self._compiled(compile_glob, line.split(4)[1] if code else line)
-        return BlockLine(code, pattern) if pattern is not None else None
+        pattern = self._compiled(compile_glob, line.split(len(code) + 1)[1] if code else line)
+        return BlockLine(self._meant(code), pattern) if pattern is not None else None
+
+    def _code_of_line(self, flat: str) -> str:
+        """Return the code that a block's line begins with: three digits, right or not, or the word of a protocol."""
+        grammar = _CODE3 if self.machine.head_at is None else self.machine.code_grammar
+        match = grammar.match(flat)
+        return match[0] if match and flat[match.end() :][:1] in ("", " ", "-") else ""
 
     # What is wrong, and what was meant.
 
@@ -183,18 +211,21 @@ class ShortFormReader:
         shown = str(template.split(len(word))[0])
         lowered = self.machine.code_grammar.match(word.lower())
         message = f"'{shown}' is no reply code of {self.machine.name}"
-        if word in _WORDS:
-            message, advice = f"nothing follows the word '{word}'", _word_advice(_WORDS[word], flat)
-        elif flat.lower() in _WORDS:
+        words = {word: one for word, one in _WORDS.items() if one is not Word.UNTAGGED or self.machine.has_tags}
+        if word in words:
+            message, advice = f"nothing follows the word '{word}'", _word_advice(words[word], flat)
+        elif flat.lower() in words:
             advice = f"write '{flat.lower()}'"
         elif _CODE_LIKE.match(word):
             advice = "codes are 200 to 599; x is any digit"
+            if self.machine.head_at is not None:
+                advice = f"write {self.machine.codes_told}"
         elif lowered and lowered[0] != word and lowered.end() == len(word):
             advice = f"write '{lowered[0]}'"
         elif GAP in word:
             advice = "a placeholder stands for the whole code, such as ${reply}"
         else:
-            advice = did_you_mean(word, _WORDS, "") or "write a code such as 250, 2xx or 25x"
+            advice = did_you_mean(word, words, "") or f"write {self.machine.codes_told}"
         self._fail(self._place(template), message, advice)
 
     def _glued(self, template: Template, size: int) -> None:
@@ -225,6 +256,8 @@ def _lines(template: Template) -> Iterator[Template]:
 def _word_advice(word: Word, flat: str) -> str:
     if word is Word.ANY:
         return f"write '{flat[4:].strip(' ')}' or 'any'"
+    if word is Word.UNTAGGED:
+        return "write 'untagged' alone, and what is to come beside it: untagged: '* EXISTS'"
     if word is Word.SILENCE:
         return "write 'silence' alone, and for: 2s beside it"
     return f"write '{word.value}' alone"

@@ -1,7 +1,8 @@
 """`talk`: a dialogue as RFCs print it. `C: ` lines are sent, `S: ` lines expected, `#` lines are comments.
 
 Lines `S: 250-…` that continue a reply make one block with what follows; after a 354 the `C: ` lines are the
-message until `C: .`. Each line keeps its place in the file.
+message until `C: .`. Where a reply does not say itself where it ends (POP3, IMAP, ManageSieve) it goes to the next
+`C: ` line; tags of IMAP are left out. Each line keeps its place in the file.
 """
 
 from __future__ import annotations
@@ -20,17 +21,18 @@ from runner.language.expecting import expectation_of
 from runner.language.model import Data, Exchange, Send, Step
 from runner.language.template import Template, parse_text
 from runner.language.verbs.compiler import StepCompiler, shorten
-from runner.matching.expectation import Block, Short, Word, code_fits
+from runner.matching.expectation import Block, Expectation, Short, Word, code_fits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runner.language.loader import Scalar
-    from runner.matching.expectation import Expectation
 
 _MESSAGE_FOLLOWS = "354"
 # A line of a reply that goes on.
 _GOES_ON = re.compile(r"[0-9]{3}-| *\.\.\. *\Z")
+# The server asks for more of a command (RFC 9051 section 7.5); what follows is no part of that reply.
+_GO_AHEAD = re.compile(r"\+(?: |\Z)")
 
 
 _LINES_BEGIN = "a line of a talk begins with 'C: ' or 'S: '; '#' begins a comment"
@@ -121,15 +123,11 @@ class _Talk:
 
     def _reply(self) -> Expectation | None:
         """Read the lines of one reply, if the server's turn is next."""
-        taken: list[_Line] = []
-        while self._at < len(self._lines) and self._lines[self._at].who == "S":
-            line = self._lines[self._at]
-            taken.append(line)
-            self._at += 1
-            if not _GOES_ON.match(line.text):
-                break
+        taken = self._lines_of_reply()
         if not taken:
             return None
+        if (untagged := self._untagged(taken)) is not None:
+            return untagged
         reading, before = self._compiler.reading, len(self._compiler.reading.problems)
         is_block = len(taken) > 1 or _GOES_ON.match(taken[0].text) is not None
         template = self._template(taken, end="\n" if is_block else "")
@@ -144,6 +142,41 @@ class _Talk:
             advice = "write it as a step of its own: expect: silence, with for: 2s"
             reading.fail(template.span, "'silence' for how long? a talk can't say", advice)
         return expectation_of(reading, alternative, template.span) if alternative is not None else None
+
+    def _lines_of_reply(self) -> list[_Line]:
+        """Take the server's lines up to the end of a reply: where its last line can't tell, to the client's next."""
+        machine = self._compiler.reading.machine
+        taken: list[_Line] = []
+        while self._at < len(self._lines) and self._lines[self._at].who == "S":
+            line = self._lines[self._at]
+            self._at += 1
+            if line.text == "." and machine.head_at == 0 and taken:
+                continue  # the end of what has several lines (RFC 1939 section 3), no line of it
+            taken.append(line)
+            if self._is_last(line.text):
+                break
+        return taken
+
+    def _is_last(self, line: str) -> bool:
+        """Whether a line ends a reply, as far as it can tell by itself."""
+        machine = self._compiler.reading.machine
+        if machine.head_at is None:
+            return not _GOES_ON.match(line) or not machine.has_codes
+        return machine.has_tags and _GO_AHEAD.match(line) is not None
+
+    def _untagged(self, taken: list[_Line]) -> Expectation | None:
+        """Return what lines ask that are all untagged: the greeting, or data that comes by itself (IDLE)."""
+        reading = self._compiler.reading
+        if not reading.machine.has_tags or not all(line.text.startswith("* ") for line in taken):
+            return None
+        is_first = not any(line.who == "C" for line in self._lines[: self._at])
+        bare = [_Line(line.who, line.text[2:], line.offset + 2) for line in taken]
+        if is_first and len(bare) == 1 and reading.machine.code_grammar.match(bare[0].text):
+            alternative = reading.short_forms(self._place(bare)).read(self._template(bare))
+            span = self._place(bare)(0, 1)
+            return expectation_of(reading, alternative, span) if alternative is not None else None
+        found = [reading.short_forms(self._place([line])).pattern(self._template([line])) for line in bare]
+        return Expectation((Word.UNTAGGED,), untagged=tuple(one for one in found if one is not None))
 
     def _message(self) -> Data:
         first = self._lines[self._at]

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 
 class _Scheme(NamedTuple):
-    protocol: Literal["smtp", "lmtp"]
+    protocol: str
     port: int
     implicit_tls: bool = False
 
 
-# Ports: RFC 5321 (25), RFC 6409 (587), RFC 8314 (465). LMTP has none of its own (RFC 2033); 24 is "any private mail".
+# Ports: RFC 5321 (25), RFC 6409 (587), RFC 8314 (465, 993, 995), RFC 1939 (110), RFC 9051 (143), RFC 5804 (4190).
+# LMTP has none of its own (RFC 2033), 24 is "any private mail"; a URL of tcp names one.
 SCHEMES = {
     "smtp": _Scheme("smtp", 25),
     "smtps": _Scheme("smtp", 465, implicit_tls=True),
@@ -34,9 +35,14 @@ SCHEMES = {
     "submissions": _Scheme("smtp", 465, implicit_tls=True),
     "lmtp": _Scheme("lmtp", 24),
     "lmtp+unix": _Scheme("lmtp", 0),
+    "pop3": _Scheme("pop3", 110),
+    "pop3s": _Scheme("pop3", 995, implicit_tls=True),
+    "imap": _Scheme("imap", 143),
+    "imaps": _Scheme("imap", 993, implicit_tls=True),
+    "sieve": _Scheme("sieve", 4190),
+    "tcp": _Scheme("tcp", 0),
 }
 _UNIX = "lmtp+unix"
-_LATER = ("pop3", "pop3s", "imap", "imaps", "sieve", "tcp")
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _BARE_HOST = re.compile(r"[\w.-]+(?::\d+)?")
@@ -69,7 +75,7 @@ class Target:
     name: str
     url: str
     scheme: str
-    protocol: Literal["smtp", "lmtp"]
+    protocol: str
     host: str
     port: int
     span: Span
@@ -92,7 +98,7 @@ class Place(NamedTuple):
     """What a URL says; the fields are those of Target."""
 
     scheme: str
-    protocol: Literal["smtp", "lmtp"]
+    protocol: str
     host: str
     port: int
     path: str = ""
@@ -134,6 +140,8 @@ def parse_url(url: Scalar) -> Place:
     if name == _UNIX:
         return Place(name, scheme.protocol, "", 0, path=_socket_path(url, rest, start))
     host, port = _host_and_port(url, rest, start)
+    if not (port or scheme.port):
+        raise _wrong(url, 0, len(url.text), f"no port, and {name} has none of its own", f"write {name}://{rest}:PORT")
     return Place(name, scheme.protocol, host, port or scheme.port, implicit_tls=scheme.implicit_tls)
 
 
@@ -147,6 +155,8 @@ def parse_domain(domain: Scalar) -> Place:
         place = parse_url(domain)
         if place.path:
             raise _wrong(domain, 0, len(domain.text), "a UNIX socket has no mail exchangers", "name a domain")
+        if place.protocol not in ("smtp", "lmtp"):
+            raise _wrong(domain, 0, len(place.scheme), "mail exchangers speak SMTP", "name the server by 'url'")
     else:
         place = Place("smtp", "smtp", domain.text, SCHEMES["smtp"].port)
         _check_host(domain, domain.text, 0)
@@ -164,8 +174,6 @@ def _wrong(url: Scalar, offset: int, width: int, message: str, advice: str = "")
 
 
 def _unknown_scheme(url: Scalar, name: str) -> InputError:
-    if name in _LATER:
-        return _wrong(url, 0, len(name), f"'{name}' is not supported in this version", f"what is: {', '.join(SCHEMES)}")
     return _wrong(url, 0, len(name), f"unknown scheme '{name}'", did_you_mean(name, SCHEMES, "the schemes are"))
 
 

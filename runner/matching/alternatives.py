@@ -27,6 +27,7 @@ class Word(Enum):
     REFUSED = "refused"
     RESET = "reset"
     TIMEOUT = "timeout"
+    UNTAGGED = "untagged"
 
 
 class ExpectationError(Exception):
@@ -77,6 +78,8 @@ class Given:
                 f"the value of {self.slot} is '{value}', where a code such as '250' or '550 5.7.1' is due"
             )
         code, _, status = value.partition(" ")
+        if self.grammar.flags & re.IGNORECASE:
+            code = code.upper()
         text = self.text.fill(value_of) if self.text is not None else None
         return Short(code, status.strip(" "), text, self.slot)
 
@@ -120,10 +123,25 @@ def code_fits(wanted: str, code: str) -> bool:
 
 
 def status_fits(wanted: str, status: str) -> bool:
-    """Whether an enhanced status code fits; `x` and `*` are any part, trailing parts may be left out (RFC 3463).
+    """Whether a status fits; trailing parts may be left out.
+
+    Of an enhanced status code (RFC 3463) `x` and `*` are any part. The parts of a response code in brackets are its
+    words (RFC 9051 section 7.1), `*` is any of them, case does not count; a name's own parts are between its slashes
+    (RFC 2449 section 8, RFC 5804 section 1.3).
 
     >>> status_fits("5.7", "5.7.1"), status_fits("5.x.1", "5.7.0")
     (True, False)
+    >>> status_fits("[APPENDUID]", "[APPENDUID 7 2]"), status_fits("(quota)", "(QUOTA/MAXSIZE)")
+    (True, True)
     """
+    if wanted[:1] in ("[", "("):
+        return status[:1] == wanted[:1] and _words_fit(wanted[1:-1].upper().split(), status[1:-1].upper().split())
     asked, got = wanted.split("."), status.split(".")
     return bool(status) and all(one in ("x", "*", other) for one, other in zip(asked, got, strict=False))
+
+
+def _words_fit(asked: list[str], got: list[str]) -> bool:
+    if not asked or len(asked) > len(got):
+        return False
+    is_named = asked[0] == got[0] or got[0].startswith(f"{asked[0]}/")
+    return is_named and all(one in ("*", other) for one, other in zip(asked[1:], got[1:], strict=False))

@@ -7,9 +7,9 @@ other mismatch, because after one the two sides are out of step.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from runner.dataclass import dataclass
 from runner.matching.alternatives import (
@@ -28,7 +28,11 @@ from runner.matching.glob import Glob
 from runner.matching.lines import Block, BlockLine, nearest_line
 from runner.matching.pattern import Match, Pattern, TooLong
 from runner.matching.wishes import CapabilityWish, Comparison
-from runner.protocol.base import Reply
+from runner.protocol.base import LineReply, Reply
+
+if TYPE_CHECKING:
+    from runner.matching.message import MessageExpectation
+    from runner.protocol.base import Fetched
 
 __all__ = [
     "Alternative",
@@ -43,10 +47,12 @@ __all__ = [
     "Judgement",
     "Mismatch",
     "Short",
+    "Until",
     "Word",
     "best_fit",
     "code_fits",
     "either",
+    "find_untagged",
     "judge",
     "latencies",
     "status_fits",
@@ -62,8 +68,25 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
+class Until:
+    """How a reply ends that does not say it itself: by its last line, by how many there are, by a pause (seconds)."""
+
+    pattern: Pattern | None = None
+    lines: int = 1
+    silence: float = 0.0
+
+    def fill(self, value_of: ValueOf) -> Until:
+        """Return it with its placeholders' values in it."""
+        return replace(self, pattern=self.pattern.fill(value_of)) if self.pattern is not None else self
+
+
+@dataclass(frozen=True, slots=True)
 class Expectation:
-    """All that a step asks of one reply. `within` is in seconds, `silence` how long nothing may come."""
+    """All that a step asks of one reply. `within` is in seconds, `silence` how long nothing may come.
+
+    `untagged` are what untagged lines are to be, in any order. `until` is None where a reply says itself where it
+    ends, or is one line.
+    """
 
     alternatives: tuple[Alternative, ...]
     has: tuple[Pattern, ...] = ()
@@ -74,8 +97,11 @@ class Expectation:
     captures: tuple[Capture, ...] = ()
     silence: float | None = None
     is_warning: bool = False
+    untagged: tuple[Pattern, ...] = ()
+    message: MessageExpectation | None = None
+    until: Until | None = None
     #: The code if that is all that is asked, so that most replies are judged by one comparison.
-    only_code: str = field(default="", init=False, compare=False)
+    only_code: str | None = field(default=None, init=False, compare=False)
     has_slots: bool = field(default=False, init=False, compare=False)
     #: How a slot's value is shown; `str`, as the author wrote it, until the slots are filled.
     slot_text: ValueOf = field(default=str, compare=False, repr=False)
@@ -84,16 +110,16 @@ class Expectation:
         object.__setattr__(self, "only_code", self._only_code())
         object.__setattr__(self, "has_slots", any(self._has_slots()))
 
-    def _only_code(self) -> str:
+    def _only_code(self) -> str | None:
         one = self.alternatives[0] if len(self.alternatives) == 1 else None
         if not isinstance(one, Short) or one.status or one.text is not None or "x" in one.code:
-            return ""
+            return None
         asks_more = (
-            any((self.has, self.lacks, self.capabilities, self.captures))
+            any((self.has, self.lacks, self.capabilities, self.captures, self.untagged, self.message, self.until))
             or self.lines is not None
             or self.within is not None
         )
-        return "" if asks_more else one.code
+        return None if asks_more else one.code
 
     def _has_slots(self) -> Iterator[bool]:
         for one in self.alternatives:
@@ -101,8 +127,10 @@ class Expectation:
                 yield any(line.text is not None and line.text.slots for line in one.lines)
             elif not isinstance(one, Word):
                 yield isinstance(one, Given) or (one.text is not None and bool(one.text.slots))
-        for pattern in (*self.has, *self.lacks, *(one.what for one in self.captures)):
+        for pattern in (*self.has, *self.lacks, *self.untagged, *(one.what for one in self.captures)):
             yield not isinstance(pattern, str) and bool(pattern.slots)
+        yield self.until is not None and self.until.pattern is not None and bool(self.until.pattern.slots)
+        yield self.message is not None and self.message.has_slots
 
     def fill(self, value_of: ValueOf, slot_text: ValueOf = str) -> Expectation:
         """Return the expectation with its placeholders' values in it; `slot_text` is how they may be shown.
@@ -121,6 +149,9 @@ class Expectation:
                 one if isinstance(one.what, str) else replace(one, what=one.what.fill(value_of))
                 for one in self.captures
             ),
+            untagged=tuple(pattern.fill(value_of) for pattern in self.untagged),
+            message=self.message.fill(value_of, slot_text) if self.message is not None else None,
+            until=self.until.fill(value_of) if self.until is not None else None,
             slot_text=slot_text,
         )
 
@@ -159,11 +190,13 @@ def judge(
     reply: Reply,
     capabilities: Mapping[str, tuple[str, ...]] | None = None,
     latency: float = 0.0,
+    messages: Sequence[Fetched] = (),
 ) -> Judgement:
     """Judge a whole reply; `expectation` has no slots left.
 
-    `capabilities` are those that the server shows now, None if none were read; `latency` is in seconds.
-    After a wrong code only the latency is judged besides: what else was asked was asked of another reply.
+    `capabilities` are those that the server shows now, None if none were read; `latency` is in seconds; `messages`
+    are those that the reply holds. After a wrong code only the latency is judged besides: what else was asked was
+    asked of another reply.
     """
     if reply.code == expectation.only_code:
         return _FITS
@@ -172,7 +205,9 @@ def judge(
     captures = dict(fit.captures)
     if not fit.is_wrong_code:
         mismatches += _judge_lines(expectation, reply, captures)
+        mismatches += _judge_untagged(expectation, reply, captures)
         mismatches += _judge_capabilities(expectation.capabilities, capabilities)
+        mismatches += _judge_message(expectation, messages, captures)
         mismatches += _take(expectation, reply, captures)
     if expectation.within is not None and latency > expectation.within:
         mismatches.append(Mismatch("within", *latencies(expectation.within, latency)))
@@ -234,6 +269,9 @@ def _match_text(pattern: Pattern, reply: Reply, *, with_status: bool) -> Match |
     """Match TEXT: one line must match, without its status, and where none was asked for also with it."""
     if (decoded := reply.decoded) is not None:
         return pattern.match_line(decoded) or _match_raw(pattern, reply)
+    if isinstance(reply, LineReply):
+        matches = map(pattern.match_line, reply.texts_without_code(with_status=with_status))
+        return next((match for match in matches if match is not None), None)
     for text in reply.texts:
         bare = reply.bare(text)
         if (match := pattern.match_line(bare)) or (
@@ -254,7 +292,9 @@ def _judge_block(block: Block, reply: Reply, slot_text: ValueOf) -> Mapping[str,
     if any(line.code and not code_fits(line.code, reply.code) for line in block.lines):
         return None
     texts = reply.texts
-    return {} if block.fits(texts) else Mismatch("lines", both(block, slot_text), str(reply), block.miss(texts))
+    if block.fits(texts) or (isinstance(reply, LineReply) and any(map(block.fits, reply.views()))):
+        return {}
+    return Mismatch("lines", both(block, slot_text), str(reply), block.miss(texts))
 
 
 def _near(pattern: Pattern, reply: Reply) -> str:
@@ -265,8 +305,8 @@ def _near(pattern: Pattern, reply: Reply) -> str:
 
 def _judge_lines(expectation: Expectation, reply: Reply, captures: dict[str, str]) -> list[Mismatch]:
     found: list[Mismatch] = []
-    if expectation.lines is not None and expectation.lines != len(reply.lines):
-        found.append(Mismatch("lines", _counted(expectation.lines), _counted(len(reply.lines))))
+    if expectation.lines is not None and expectation.lines != (count := reply.line_count):
+        found.append(Mismatch("lines", _counted(expectation.lines), _counted(count)))
     for pattern in expectation.has:
         match, hint = _search(pattern, reply)
         if match is None:
@@ -294,12 +334,12 @@ def _search(pattern: Pattern, reply: Reply) -> tuple[Match | None, str]:
     try:
         if (decoded := reply.decoded) is not None:
             return pattern.search_text(decoded) or _match_raw(pattern, reply), ""
-        match = pattern.search_text("\n".join(reply.texts))
+        if pattern.is_regex:
+            return pattern.search_text("\n".join(reply.searched)), ""
+        matches = (pattern.search_text("\n".join(view)) for view in reply.views())
+        return next((match for match in matches if match is not None), None), ""
     except TooLong as error:
         return None, error.reason
-    if match is None and not pattern.is_regex and reply.enhanced:
-        match = pattern.search_text("\n".join(map(reply.bare, reply.texts)))
-    return match, ""
 
 
 def _take(expectation: Expectation, reply: Reply, into: dict[str, str]) -> list[Mismatch]:
@@ -326,13 +366,69 @@ def _captured(
         return reply.code, "a code", ""
     if what == "text":
         decoded = reply.decoded
-        return "\n".join(map(reply.bare, reply.texts)) if decoded is None else decoded, "a text", ""
+        return reply.said if decoded is None else decoded, "a text", ""
     if what == "status":
-        return reply.enhanced or None, "an enhanced status code", ""
+        wanted = "a response code" if isinstance(reply, LineReply) else "an enhanced status code"
+        return reply.enhanced or None, wanted, ""
     assert isinstance(what, Pattern)
     match, hint = _search(what, reply)
     into.update(match.named if match is not None else {})
     return match.text if match is not None else None, "", hint
+
+
+def _judge_untagged(expectation: Expectation, reply: Reply, captures: dict[str, str]) -> list[Mismatch]:
+    if not expectation.untagged:
+        return []
+    found = find_untagged(expectation, reply.untagged if isinstance(reply, LineReply) else [])
+    captures.update(found.captures)
+    return list(found.mismatches)
+
+
+@dataclass(frozen=True, slots=True)
+class Untagged:
+    """What became of a search in untagged lines: what is missing, captures, and how many lines were needed for it."""
+
+    mismatches: tuple[Mismatch, ...]
+    captures: Mapping[str, str]
+    needed: int
+
+
+def find_untagged(expectation: Expectation, lines: Sequence[str]) -> Untagged:
+    """Look for a line for each pattern of `untagged`, in any order; one line may fit several."""
+    missing: list[Mismatch] = []
+    captures: dict[str, str] = {}
+    needed = 0
+    for pattern in expectation.untagged:
+        hint = ""
+        for number, line in enumerate(lines, 1):
+            try:
+                match = pattern.match_line(line)
+            except TooLong as error:
+                hint = error.reason
+                continue
+            if match is not None:
+                captures.update(match.named)
+                needed = max(needed, number)
+                break
+        else:
+            wanted = f"an untagged line {both(pattern, expectation.slot_text)}"
+            hint = hint or nearest_line(pattern, lines)
+            missing.append(Mismatch("untagged", wanted, "\n".join(f"* {line}" for line in lines) or "none", hint))
+    return Untagged(tuple(missing), captures, needed)
+
+
+def _judge_message(
+    expectation: Expectation, messages: Sequence[Fetched], captures: dict[str, str]
+) -> tuple[Mismatch, ...]:
+    if expectation.message is None:
+        return ()
+    if len(messages) != 1:
+        return (Mismatch("message", "one message", f"{len(messages)} messages" if messages else "no message"),)
+    from runner.matching.message import judge_message  # noqa: PLC0415 -- few scenarios look into a message
+
+    mismatches, found = judge_message(expectation.message, messages[0])
+    captures.update(found)
+    return tuple(mismatches)
 
 
 def _judge_capabilities(

@@ -8,16 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runner.language.filters import to_bytes
+from runner.language.template import Value
 from runner.player.ending import StepEnded, TimedOut, erred, failed
 from runner.player.expecting import fill, next_reply, settle
 from runner.player.filling import Line, encoded
 from runner.player.opening import begun
 from runner.player.writing import put, require_clear, require_privacy
-from runner.protocol import Reply
+from runner.protocol import Reply, decode
+from runner.protocol.base import LineReply
+from runner.redaction import Mark
 
 if TYPE_CHECKING:
     from runner.language.model import Auth
-    from runner.language.template import Value
     from runner.matching.expectation import Expectation
     from runner.player.link import Link
     from runner.player.player import Player
@@ -39,6 +41,10 @@ def authenticate(player: Player, step: Auth) -> Steps:
     require_clear(player, link, step)
     assert step.expect is not None
     wanted = fill(player, step.expect)
+    name = player.scope.text(step.mechanism).text.upper()
+    if name in link.machine.own_mechanisms:
+        yield from _log_in(player, link, step, name, wanted)
+        return
     try:
         exchange = _Exchange(player, link, step)
     except SaslError as error:
@@ -52,6 +58,24 @@ def authenticate(player: Player, step: Auth) -> Steps:
         raise failed(str(error)) from error
     except StepEnded as ended:
         raise ended.with_more(exchange.refusal) from ended
+
+
+def _log_in(player: Player, link: Link, step: Auth, name: str, wanted: Expectation) -> Steps:
+    """Log in by a line of the protocol's own, which holds something made of the password."""
+    parts = {part: player.scope.text(template) for part, template in step.parts.items()}
+    require_privacy(player, link, _secrets(parts.values()))
+    username, password = (parts.get(part, Value("")) for part in ("username", "password"))
+    try:
+        data = link.machine.own_mechanisms[name](link.machine, to_bytes(username.text), to_bytes(password.text))
+    except ValueError as error:
+        raise failed(f"{name} can't begin: {error}") from error
+    head, blank, proof = data.rpartition(b" ")
+    for secret in password.secrets:
+        player.redactor.learn(secret, proof)
+    shown = "+".join(password.secrets) or f"{name} response"
+    mark = Mark(len(head + blank), len(data), shown, is_secret=bool(password.secrets))
+    put(player, link, Line(data + b"\r\n", (mark,), frozenset(password.secrets), is_line=True))
+    settle(player, link, wanted, (yield from next_reply(player, link, wanted)))
 
 
 class _Exchange:
@@ -92,7 +116,7 @@ class _Exchange:
             **texts,
             host=target.host,
             port=target.port,
-            service=target.protocol,
+            service=link.machine.service,
             channel_binding=binding,
             offers_binding=not offered or any(name.upper().endswith("-PLUS") for name in offered),
         )
@@ -107,7 +131,8 @@ class _Exchange:
 
         player, link = self._player, self._link
         if link.machine.capabilities is None:
-            raise erred("what the server offers is not known: no capabilities were read yet; send EHLO first")
+            command = link.machine.capability_command
+            raise erred(f"what the server offers is not known: no capabilities were read yet; send {command} first")
         offered = link.machine.capabilities.get("AUTH", ())
         name = strongest(offered, lambda known: _is_usable(known, credentials, link))
         if not name:
@@ -128,12 +153,14 @@ class _Exchange:
 
     def run(self, wanted: Expectation) -> Steps:
         player, link, mechanism = self._player, self._link, self._mechanism
-        head = to_bytes(f"AUTH {mechanism.name}")
-        initial = None
+        head = link.machine.auth_head(mechanism.name)
+        initial = held = None
         if self._step.initial and mechanism.client_first:
             initial = yield from self._made(mechanism.initial)
+            if initial is not None and not link.machine.takes_initial(_encoded_size(initial)):
+                initial, held = None, initial  # it answers the challenge that then comes, which is empty
         if initial is None:
-            put(player, link, Line(head + b"\r\n"))
+            put(player, link, Line(head + b"\r\n", is_line=True))
         else:
             self._put(head + b" ", initial)
         for number in range(MAX_ROUNDS):
@@ -143,13 +170,19 @@ class _Exchange:
             link.last = got
             is_text = mechanism.opens_with_text and number == 0 and initial is None
             challenge = b"" if is_text else _challenge(player, got)
-            response = yield from self._made(partial(mechanism.respond, challenge))
+            if held is not None:
+                if challenge:
+                    raise failed(f"{mechanism.name}: the client speaks first, but the first challenge is not empty")
+                response, held = held, None
+            else:
+                response = yield from self._made(partial(mechanism.respond, challenge))
             self._put(b"", response or b"")
         else:
             raise failed(f"the server sent more than {MAX_ROUNDS} challenges")
         settle(player, link, wanted, got)
         if isinstance(got, Reply) and got.code == link.machine.authenticated_code:
-            mechanism.accepted()
+            told = link.machine.last_challenge(got)
+            mechanism.accepted(None if told is None else _decoded(player, told))
 
     def _made(self, make: Callable[[], bytes | None]) -> Generator[None, None, bytes | None]:
         """Have the mechanism make a message, beside the loop if that may wait for somebody else."""
@@ -175,7 +208,8 @@ class _Exchange:
         secrets = _secrets(same) if same else self.secrets
         for name in secrets:
             self._player.redactor.learn(name, response)
-        put(self._player, self._link, encoded(head, response, secrets, f"{self._mechanism.name} response", b"\r\n"))
+        name = f"{self._mechanism.name} response"
+        put(self._player, self._link, encoded(self._link.machine, head, response, secrets, name))
 
 
 def _is_usable(mechanism: type[Mechanism], credentials: Credentials, link: Link) -> bool:
@@ -209,11 +243,20 @@ def _challenge(player: Player, reply: Reply) -> bytes:
     Raises:
         StepEnded: it is no base64, or not one line.
     """
+    if isinstance(reply, LineReply):  # its other lines are untagged data
+        return _decoded(player, reply.lines[reply.head_at or 0])
     if len(reply.lines) > 1:
-        raise failed(
-            f"the challenge has {len(reply.lines)} lines, where one is due: {player.findings.quote(str(reply))}"
-        )
+        shown = player.findings.quote(str(reply))
+        raise failed(f"the challenge has {len(reply.lines)} lines, where one is due: {shown}")
+    return _decoded(player, reply.lines[0])
+
+
+def _decoded(player: Player, line: bytes) -> bytes:
     try:
-        return binascii.a2b_base64(reply.lines[0], strict_mode=True) if reply.lines[0] else b""
+        return binascii.a2b_base64(line, strict_mode=True) if line else b""
     except binascii.Error as error:
-        raise failed(f"the challenge is not base64: '{player.findings.quote(reply.texts[0])}'") from error
+        raise failed(f"the challenge is not base64: '{player.findings.quote(decode(line))}'") from error
+
+
+def _encoded_size(data: bytes) -> int:
+    return (len(data) + 2) // 3 * 4

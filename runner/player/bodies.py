@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from runner.dataclass import dataclass
-from runner.language.model import Bdat, Bytes
+from runner.language.model import Bdat, Bytes, Send
 from runner.matching.expectation import Word
 from runner.player.ending import TimedOut, erred, failed
 from runner.player.expecting import expect, settle
@@ -103,7 +103,14 @@ def send_octets(player: Player, step: Bytes | Bdat) -> Steps:
         yield from expect(player, link, step.expect)
 
 
-def _write_one(player: Player, link: Link, part: Outgoing, pace: Pace, step: Data | Bytes | Bdat) -> Steps:
+def write_whole(player: Player, link: Link, part: Outgoing, step: Send) -> Steps:
+    """Write a client line with the octets that end it, or these alone; then read what is expected."""
+    yield from _write_one(player, link, part, AT_ONCE, step)
+    if step.expect is not None:
+        yield from expect(player, link, step.expect)
+
+
+def _write_one(player: Player, link: Link, part: Outgoing, pace: Pace, step: Data | Bytes | Bdat | Send) -> Steps:
     """Write what a step sends; a connection that ends before it has all left is judged by its `expect`."""
     is_message = not isinstance(step, Bytes)
     if is_message and not part.fits_one_write:
@@ -131,7 +138,7 @@ def outgoing(step: Bytes | Bdat, scope: Scope) -> Outgoing:
 
 def _chunk(step: Bdat, scope: Scope) -> Outgoing:
     """Return a BDAT command with its octets (RFC 3030 section 2); lines end with CRLF, no dot is doubled."""
-    head = _head(step.body, scope, is_stuffed=False)
+    head = head_of(step.body, scope, is_stuffed=False)
     before = len(head.data)
     command = b"BDAT %d%b\r\n" % (before + step.body.rest_size(before), b" LAST" if step.is_last else b"")
     rest = () if step.body.is_whole else map(Line, step.body.rest(before))
@@ -143,7 +150,7 @@ def message(step: Data, scope: Scope) -> Outgoing:
     body = step.body
     if body.is_whole and step.is_stuffed and step.end is None and body.head is not None:
         return Outgoing(fill_message(body.head, scope))
-    head = _head(body, scope, is_stuffed=step.is_stuffed)
+    head = head_of(body, scope, is_stuffed=step.is_stuffed)
     end = fill_octets(step.end, scope) if step.end is not None else None
     if body.is_whole:
         return Outgoing(joined(*_ended([head], end)))
@@ -155,7 +162,8 @@ def message(step: Data, scope: Scope) -> Outgoing:
     return Outgoing(Line(b"", secrets=secrets), _ended(chain((_open(head),), map(Line, rest)), end))
 
 
-def _head(body: Body, scope: Scope, *, is_stuffed: bool) -> Line:
+def head_of(body: Body, scope: Scope, *, is_stuffed: bool) -> Line:
+    """Return the text that a body begins with, filled; its lines end with CRLF."""
     if body.head is None:
         return Line(b"")
     head = fill_lines(body.head, scope, is_stuffed=is_stuffed)
@@ -166,7 +174,7 @@ def _head(body: Body, scope: Scope, *, is_stuffed: bool) -> Line:
 
 def _open(line: Line) -> Line:
     """Return a part of something larger, whose secrets were admitted with the whole."""
-    return Line(line.data, line.marks, replies=line.replies)
+    return Line(line.data, line.marks, replies=line.replies, is_line=line.is_line, has_tag=line.has_tag)
 
 
 def joined(*lines: Line) -> Line:
@@ -176,7 +184,9 @@ def joined(*lines: Line) -> Line:
     for line in lines:
         marks += (replace(mark, start=mark.start + len(data), end=mark.end + len(data)) for mark in line.marks)
         data += line.data
-    return Line(bytes(data), tuple(marks), frozenset().union(*(line.secrets for line in lines)))
+    first = lines[0]
+    secrets: frozenset[str] = frozenset().union(*(line.secrets for line in lines))
+    return Line(bytes(data), tuple(marks), secrets, replies=first.replies, is_line=first.is_line, has_tag=first.has_tag)
 
 
 def crlf_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -274,7 +284,8 @@ def _part(line: Line, start: int, end: int) -> Line:
         if mark.start < end and mark.end > start
     )
     replies = line.replies if not start or line.replies is None else 0
-    return Line(line.data[start:end], marks, replies=replies)
+    is_line = line.is_line and not start
+    return Line(line.data[start:end], marks, replies=replies, is_line=is_line, has_tag=line.has_tag)
 
 
 def _has_left(player: Player, link: Link, due: float, *, is_message: bool) -> Generator[None, None, bool]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from runner.language.template import MissingValueError
 from runner.matching.expectation import ExpectationError, Word, best_fit
 from runner.player.ending import erred
+from runner.protocol import PROTOCOLS
 
 if TYPE_CHECKING:
     from runner.language.model import When
@@ -20,7 +21,7 @@ def holds(player: Player, when: When, link: Link | None) -> bool:
     Raises:
         StepEnded: it can't be known.
     """
-    if when.capability and not _has_capability(when.capability, link):
+    if when.capability and not _has_capability(player, when.capability, link):
         return False
     if when.tls is not None and when.tls != (link is not None and link.tls is not None):
         return False
@@ -31,10 +32,11 @@ def holds(player: Player, when: When, link: Link | None) -> bool:
     return when.negated is None or not holds(player, when.negated, link)
 
 
-def _has_capability(name: str, link: Link | None) -> bool:
+def _has_capability(player: Player, name: str, link: Link | None) -> bool:
     capabilities = link.machine.capabilities if link is not None else None
     if capabilities is None:
-        raise erred(f"whether {name} is offered is not known: no capabilities were read yet; send EHLO first")
+        command = PROTOCOLS[player.party.protocol].capability_command
+        raise erred(f"whether {name} is offered is not known: no capabilities were read yet; send {command} first")
     return name in capabilities
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from runner.language.model import MAIN
@@ -11,7 +11,7 @@ from runner.matching.expectation import Expectation, ExpectationError, Word, jud
 from runner.player.ending import CaseSkipped, StepEnded, TimedOut, erred, failed
 from runner.player.findings import first_line
 from runner.protocol import Malformed, Reply, decode
-from runner.protocol.base import QUOTED_BYTES
+from runner.protocol.base import QUOTED_BYTES, LineReply
 from runner.wire import FaultKind
 
 if TYPE_CHECKING:
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from runner.protocol import Owed
 
 # What a plain scheme would be if the server began with a handshake.
-_IMPLICIT_TLS = {"smtp": "smtps", "submission": "submissions"}
+_IMPLICIT_TLS = {"smtp": "smtps", "submission": "submissions", "pop3": "pop3s", "imap": "imaps"}
 # How many characters of a reply that is not whole are shown.
 SHOWN = 512
 # What a server owes, as a reason calls it; the rest are commands.
-_NAMES = {"greeting": "the greeting", "message": "the message", "AUTH response": "the AUTH response"}
+_NAMES = {"greeting": "the greeting", "message": "the message"}
+_RESPONSE = " response"
 
 Steps = Generator[None, None, None]
 Met = Generator[None, None, Reply | Word]
@@ -34,11 +35,20 @@ Met = Generator[None, None, Reply | Word]
 def expect(player: Player, link: Link, expectation: Expectation) -> Steps:
     """Read the next reply and judge it. A wrong code ends the step, and with it the case."""
     wanted = fill(player, expectation) if expectation.has_slots else expectation
+    if wanted.untagged and wanted.wants(Word.UNTAGGED):
+        from runner.player.untagged import expect_untagged  # noqa: PLC0415 -- it is built on this module
+
+        yield from expect_untagged(player, link, wanted)
+        return
     got = yield from next_reply(player, link, wanted)
     if type(got) is Reply and got.code == wanted.only_code:  # all that most steps ask
         link.last = got
-    else:
-        settle(player, link, wanted, got)
+        return
+    if wanted.until is not None and isinstance(got, Reply):
+        from runner.player.gathering import gathered  # noqa: PLC0415 -- as above
+
+        got = yield from gathered(player, link, wanted, wanted.until, got)
+    settle(player, link, wanted, got)
 
 
 def fill(player: Player, expectation: Expectation) -> Expectation:
@@ -59,12 +69,15 @@ def next_reply(player: Player, link: Link, wanted: Expectation) -> Met:
     if wanted.silence is not None:
         silent_at = player.now + wanted.silence
         player.allow_until(silent_at)
+        before = len(link.machine.untagged())
     if link.awaits_delivery:
         player.allow_message_time()
     while (event := link.take()) is None:
         if link.is_closed:
             return Word.CLOSE
         is_silent = silent_at is not None and not link.has_unread
+        if is_silent and link.machine.has_tags and len(said := link.machine.untagged()) > before:
+            raise _not_silent(player, wanted, said[before:])
         if is_silent and silent_at is not None and player.now >= silent_at:
             return Word.SILENCE
         try:
@@ -78,6 +91,14 @@ def next_reply(player: Player, link: Link, wanted: Expectation) -> Met:
     if player.required_capabilities and player.session == MAIN:
         _check_required(player, link)
     return event
+
+
+def _not_silent(player: Player, wanted: Expectation, lines: Sequence[str]) -> StepEnded:
+    """Return how a step ends that wants silence and has met lines which are no reply."""
+    text = "\n".join(f"* {line}" for line in lines)
+    player.findings.differ("reply", str(wanted), text)
+    player.findings.answered(text, player.now - player.step_started)
+    return failed(f"expected {wanted}, got {player.findings.quote(text)}")
 
 
 def broken(player: Player, wanted: object, event: Malformed) -> StepEnded:
@@ -111,13 +132,13 @@ def too_late(player: Player, link: Link, wanted: object, limit: str) -> StepEnde
     link.gave_up = True
     due = _due(link)
     is_greeted = link.machine.greeted
-    size = len(link.pending)
-    if not size:
+    text = partial_text(player, link)
+    if not text:
         if is_greeted:
             player.findings.differ("time", str(wanted), "nothing")
         reason = f"no {due} {limit}{_why_nothing(player, link)}"
     else:
-        text = pending_text(player, link)
+        size = len(link.pending) + sum(len(line) + len("* \r\n") for line in link.machine.untagged())
         player.findings.differ("time", str(wanted), f"{text} (incomplete, {size} bytes)")
         player.findings.answered(text, player.now - player.step_started)
         reason = f"no whole {due} {limit}, only {size} bytes: '{first_line(text)}'"
@@ -149,14 +170,27 @@ def _due(link: Link) -> str:
 
 def name_of(owed: Owed) -> str:
     """Return what a reply is owed to, as a reason calls it."""
-    name = _NAMES.get(owed.to, owed.to)
+    name = f"the {owed.to}" if owed.to.endswith(_RESPONSE) else _NAMES.get(owed.to, owed.to)
     return f"{name} for {owed.recipient}" if owed.recipient else name
 
 
 def pending_text(player: Player, link: Link) -> str:
     """Return the end of what came of a reply that is not whole, redacted before it is cut."""
-    text = player.redactor.mask(decode(link.pending)).replace("\r\n", "\n").rstrip("\n")
+    return _end_of(player.redactor.mask(decode(link.pending)).replace("\r\n", "\n").rstrip("\n"))
+
+
+def _end_of(text: str) -> str:
+    """Return the end of a text that may be long."""
     return text if len(text) <= SHOWN else f"…{text[-SHOWN:]}"
+
+
+def partial_text(player: Player, link: Link) -> str:
+    """Return what came of a reply that is not whole, the untagged lines that would join it included."""
+    said = link.machine.untagged()
+    if not said:
+        return pending_text(player, link)
+    text = player.redactor.mask("\n".join([*(f"* {line}" for line in said), decode(link.pending)]))
+    return _end_of(text.replace("\r\n", "\n").rstrip("\n"))
 
 
 def malformed_text(player: Player, event: Malformed) -> str:
@@ -181,7 +215,7 @@ def _settle_word(player: Player, link: Link, wanted: Expectation, got: Word) -> 
         if link.is_closed:
             link.machine.owed.clear()  # the end is what came in place of the replies
         if got is Word.CLOSE:
-            judge_latency(player, link, wanted, link.ended)
+            judge_latency(player, wanted, latency_of(player, link, link.ended))
         return
     actual = _ending_text(player, link) if got is Word.CLOSE else got.value
     player.findings.differ("reply", str(wanted), actual, is_warning=wanted.is_warning)
@@ -197,25 +231,36 @@ def _hung_up(link: Link) -> bool:
 def _settle_reply(player: Player, link: Link, wanted: Expectation, reply: Reply) -> None:
     capabilities = link.machine.capabilities
     if wanted.capabilities and capabilities is None:
-        raise erred("no capabilities were read since the connection or its last handshake: send EHLO first")
-    judgement = judge(wanted, reply, capabilities, latency_of(player, link, link.arrived))
+        command = link.machine.capability_command
+        raise erred(f"no capabilities were read since the connection or its last handshake: send {command} first")
+    messages = link.machine.fetched(reply) if wanted.message is not None else ()
+    latency = latency_of(player, link, link.arrived)
+    judgement = judge(wanted, reply, capabilities, latency, messages)
     if judgement.mismatches:
         tell_answer(player, reply, link.arrived)
     owed = reply.owed
     whose = f" for {owed.recipient}" if owed is not None and owed.to == "message" and owed.recipient else ""
+    gist = gist_of(reply) if judgement.mismatches else ""
     for one in judgement.mismatches:
-        player.findings.differ(one.part + whose, one.expected, one.actual, one.hint, is_warning=wanted.is_warning)
-    for name, text in judgement.captures.items():
-        player.scope.captured[name] = captured(player, text)
+        player.findings.differ(
+            one.part + whose, one.expected, one.actual, one.hint, is_warning=wanted.is_warning, gist=gist
+        )
+    capture(player, judgement.captures)
     if judgement.is_wrong_code and not wanted.is_warning:
         to = f" to {owed}" if owed is not None and owed.recipient else ""
         expected = first_line(judgement.mismatches[0].expected)
-        raise failed(f"expected {expected}, got{to} {player.findings.quote(str(reply))}", reply.code)
+        raise failed(f"expected {expected}, got{to} {player.findings.quote(gist)}", reply.code)
 
 
-def judge_latency(player: Player, link: Link, wanted: Expectation | LineExpectation, arrived: float) -> None:
-    """Record that something came later than it should."""
-    latency = latency_of(player, link, arrived)
+def gist_of(reply: Reply) -> str:
+    """Return what a reply is told by where there is room for one line: where only one has a code, that one."""
+    if not isinstance(reply, LineReply) or len(reply.lines) == 1 or reply.head_at in (None, 0):
+        return str(reply)
+    return decode(reply.line(reply.head_at % len(reply.lines)))
+
+
+def judge_latency(player: Player, wanted: Expectation | LineExpectation, latency: float) -> None:
+    """Record that something came later than it should; `latency` is in seconds."""
     if wanted.within is not None and latency > wanted.within:
         expected, actual = latencies(wanted.within, latency)
         player.findings.differ("within", expected, actual, is_warning=wanted.is_warning)
@@ -226,22 +271,23 @@ def latency_of(player: Player, link: Link, arrived: float) -> float:
     return arrived - (player.step_started if link.written is None else link.written)
 
 
-def captured(player: Player, text: str) -> Value:
-    """Return what a server's text gives a variable; one that overlaps a secret is as secret."""
-    secret = player.redactor.overlaps(text)
-    return Value(text, (secret,) if secret else ())
+def capture(player: Player, found: Mapping[str, str]) -> None:
+    """Let variables stand for what a server's text gives them; what overlaps a secret is as secret."""
+    for name, text in found.items():
+        secret = player.redactor.overlaps(text)
+        player.scope.captured[name] = Value(text, (secret,) if secret else ())
 
 
 def shown(player: Player, event: Reply | Malformed) -> str:
     """Return what came, on one line."""
     if isinstance(event, Reply):
-        return player.findings.quote(str(event))
+        return player.findings.quote(gist_of(event))
     return f"'{player.findings.quote(malformed_text(player, event))}' ({event.reason})"
 
 
-def closing(player: Player, link: Link) -> StepEnded:
-    """Return how a step ends whose connection ended where a reply was due."""
-    due = "where a reply was due" if link.machine.greeted else "before its greeting"
+def closing(player: Player, link: Link, where: str = "") -> StepEnded:
+    """Return how a step ends whose connection ended where a reply was due, or as `where` says."""
+    due = where or ("where a reply was due" if link.machine.greeted else "before its greeting")
     where = "inside a reply" if link.pending else due
     said = last_words(player, link)
     fault = link.fault

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
     from runner.matching.pattern import Slot
+    from runner.protocol import Machine
 
 
 _NO_VALUES: Mapping[str, Value] = {}
@@ -127,7 +128,8 @@ class Scope:
 class Line:
     """What a client sends, ready to go out: bytes, marks for the transcript, the names of secrets in it.
 
-    `is_bare_secret`: nothing in it but a secret. `replies` is the author's word for how many it earns.
+    `is_bare_secret`: nothing in it but a secret. `replies` is the author's word for how many it earns. `is_line`: it
+    begins with a client line, which the protocol may put something in front of unless there is to be no tag.
     """
 
     data: bytes = field(repr=False)
@@ -135,6 +137,8 @@ class Line:
     secrets: frozenset[str] = frozenset()
     is_bare_secret: bool = False
     replies: int | None = None
+    is_line: bool = False
+    has_tag: bool = True
 
 
 Append = Callable[[bytearray, bytes], None]
@@ -179,7 +183,8 @@ def fill_line(template: Template, scope: Scope, eol: bytes = b"", replies: int |
         else:
             filling.add_value(part)
     is_bare = bool(filling.secrets) and not _without(filling.data, filling.marks).strip(b" ")
-    return filling.line(eol, replies, is_bare_secret=is_bare)
+    marks, secrets = tuple(filling.marks), frozenset(filling.secrets)
+    return Line(bytes(filling.data) + eol, marks, secrets, is_bare, replies, is_line=True)
 
 
 def _without(data: bytearray, marks: list[Mark]) -> bytes:
@@ -190,7 +195,9 @@ def _without(data: bytearray, marks: list[Mark]) -> bytes:
     return kept + data[at:]
 
 
-def encode_line(head: Line, template: Template, scope: Scope, eol: bytes, replies: int | None = None) -> Line:
+def encode_line(
+    machine: Machine, head: Line, template: Template, scope: Scope, *, eol: bytes, replies: int | None = None
+) -> Line:
     r"""Fill a response and put it behind `head`, base64-encoded as a whole; CR, LF and NUL are data here.
 
     The two characters `\0` that an author writes mean NUL (RFC 4616).
@@ -199,28 +206,33 @@ def encode_line(head: Line, template: Template, scope: Scope, eol: bytes, replie
     value = scope.text(Template(parts, template.span))
     names = ", ".join(dict.fromkeys(part.name for part in template.placeholders))
     literal = "".join(part for part in template.parts if isinstance(part, str)).strip(" ")
-    line = encoded(head.data, to_bytes(value.text), value.secrets, names, eol)
+    line = encoded(machine, head.data, to_bytes(value.text), value.secrets, names, eol=eol)
     return Line(
         line.data,
         (*head.marks, *line.marks),
         head.secrets | line.secrets,
         is_bare_secret=bool(value.secrets) and not literal and not head.data,
         replies=replies,
+        is_line=True,
     )
 
 
-def encoded(head: bytes, raw: bytes, secrets: tuple[str, ...], names: str, eol: bytes) -> Line:
-    """Return a response in base64 on one line, marked as what it was made of (RFC 4954 section 4).
+def encoded(
+    machine: Machine, head: bytes, raw: bytes, secrets: tuple[str, ...], names: str, *, eol: bytes = b"\r\n"
+) -> Line:
+    """Return a response in base64 as the protocol writes it, behind an AUTH line's `head` or alone.
 
-    Behind an AUTH line's `head` an empty one is `=`.
+    The base64 is marked as what it was made of.
     """
+    text = base64.b64encode(raw)
+    written = machine.response(text, is_initial=bool(head))
     if not raw:
-        return Line(head + (b"=" if head else b"") + eol)
-    data = head + base64.b64encode(raw)
+        return Line(head + written + eol, is_line=True)
     marks: tuple[Mark, ...] = ()
     if secrets or names:
-        marks = (Mark(len(head), len(data), "+".join(secrets) or names, is_secret=bool(secrets)),)
-    return Line(data + eol, marks, frozenset(secrets))
+        start = len(head) + written.index(text)
+        marks = (Mark(start, start + len(text), "+".join(secrets) or names, is_secret=bool(secrets)),)
+    return Line(head + written + eol, marks, frozenset(secrets), is_line=True)
 
 
 def fill_message(template: Template, scope: Scope) -> Line:

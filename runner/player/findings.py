@@ -30,7 +30,7 @@ MOST_WARNINGS = 1000
 # Of one step; one that reads the replies of many recipients may have many.
 MOST_ANSWERS = 12
 # What is answered and is no command.
-_NAMES = {"message": "the message", "AUTH response": "the AUTH response"}
+_RESPONSE = " response"
 _PASSED = Outcome.PASSED  # reading it from its class takes longer than comparing it
 
 
@@ -43,6 +43,7 @@ class Findings:
         "chosen",
         "differences",
         "ends_at_failure",
+        "gists",
         "lead",
         "outcome",
         "reason",
@@ -69,6 +70,8 @@ class Findings:
         #: Of the step under way.
         self.session = MAIN
         self.differences: list[Difference] = []
+        #: What a reason tells of a text that came, where that is not its first line.
+        self.gists: dict[str, str] = {}
         self.answers: list[Answer] = []
         #: What the step under way decided by itself; goes behind its name.
         self.chosen = ""
@@ -76,10 +79,15 @@ class Findings:
         self.shown_part: Callable[[Placeholder], str] = str
         self._shown = ("", "")  # the last long text and how it is shown: many differences may show one reply
 
-    def differ(self, part: str, expected: str, actual: str, hint: str = "", *, is_warning: bool = False) -> None:
-        """Record one thing that differs in the step under way."""
+    def differ(
+        self, part: str, expected: str, actual: str, hint: str = "", *, is_warning: bool = False, gist: str = ""
+    ) -> None:
+        """Record one thing that differs in the step under way; `gist` is what a reason tells of what came."""
         shown = self.show
-        self.differences.append(Difference(shown(part), shown(expected), shown(actual), shown(hint), is_warning))
+        one = Difference(shown(part), shown(expected), shown(actual), shown(hint), is_warning)
+        self.differences.append(one)
+        if gist and "\n" in one.actual:
+            self.gists[one.actual] = self.redactor.mask(gist)
 
     def answered(self, text: str, at: float, to: str = "") -> None:
         """Record what the server said that is wrong, when it had come (in seconds, from the step's start)."""
@@ -117,6 +125,7 @@ class Findings:
         if self.differences:
             differences, self.differences = tuple(self.differences), []
             outcome, reason = self._judged(step, differences)
+            self.gists.clear()
         if ended is not None:
             outcome, reason = ended.outcome, self.show(ended.reason)
         if answers and differences and (whose := whose_reply(step, answers[0].to)):
@@ -148,9 +157,15 @@ class Findings:
     def _judged(self, step: Step, differences: tuple[Difference, ...]) -> tuple[Outcome, str]:
         for one in differences:
             if one.is_warning:
-                self.warn(f"{self._filled_label(step)}: {_said(one)}")
+                self.warn(f"{self._filled_label(step)}: {self._said(one)}")
         first = next((one for one in differences if not one.is_warning), None)
-        return (Outcome.FAILED, _said(first)) if first is not None else (Outcome.PASSED, "")
+        return (Outcome.FAILED, self._said(first)) if first is not None else (Outcome.PASSED, "")
+
+    def _said(self, one: Difference) -> str:
+        recipient = one.part.partition(" for ")[2]
+        to = f" to message for {recipient}" if recipient else ""
+        actual = self.gists.get(one.actual, one.actual)
+        return f"expected {first_line(one.expected)}, got{to} {first_line(actual)}"
 
     def left_out(self, steps: Iterable[Step], outcome: Outcome, reason: str = "") -> None:
         """Record steps that were skipped or not run."""
@@ -284,12 +299,6 @@ def excerpt(text: str) -> str:
     return "\n".join(map(cut_line, lines))
 
 
-def _said(one: Difference) -> str:
-    recipient = one.part.partition(" for ")[2]
-    to = f" to message for {recipient}" if recipient else ""
-    return f"expected {first_line(one.expected)}, got{to} {first_line(one.actual)}"
-
-
 def whose_reply(step: Step, to: str) -> str:
     """Return which reply a step has met, if that is not the one to its own line; '' where they can't be told apart."""
     if not to or to == CLIENT_LINE.to:
@@ -297,10 +306,12 @@ def whose_reply(step: Step, to: str) -> str:
     if isinstance(step, Send):
         said = step.line.parts[0] if step.line.parts and step.encode == "auto" else ""
         word = said.partition(" ")[0].strip().upper() if isinstance(said, str) else ""
-        is_own = not word or word == to or to in ("message", "AUTH response")
+        is_own = not word or word == to or to.startswith(f"{word} ") or to == "message" or to.endswith(_RESPONSE)
     else:
         # What stands alone may read the reply to any line; that the first one is the greeting goes without saying.
         is_own = type(step) is not Exchange or to == "greeting" or step.each is not None
     if is_own:
         return ""
-    return "this is the greeting" if to == "greeting" else f"this is the reply to {_NAMES.get(to, to)}"
+    if to == "greeting":
+        return "this is the greeting"
+    return f"this is the reply to {'the ' if to == 'message' or to.endswith(_RESPONSE) else ''}{to}"

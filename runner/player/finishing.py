@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 FAREWELL_SECONDS = 2.0
 # Once it is answered only the end is due; a server that keeps the connection open all the same is not waited for.
 CLOSING_SECONDS = 0.5
-_REFUSALS = ("4", "5")
 
 Steps = Generator[None, None, None]
 Wrong = Generator[None, None, str]
@@ -102,7 +101,7 @@ def _say_farewell(player: Player, link: Link, *, is_told: bool) -> Wrong:
 
 
 def _may_say_goodbye(link: Link) -> bool:
-    return link.can_send and link.machine.may_say_goodbye and not link.pending
+    return link.can_send and link.machine.may_say_goodbye and not link.has_half_reply
 
 
 def say_goodbye(player: Player, link: Link) -> None:
@@ -133,17 +132,17 @@ def read_out(player: Player, link: Link, *, until_settled: bool = False) -> Wron
                 link.gave_up = True
                 player.findings.warn(f"at the end the server did not answer {name_of(link.machine.owed[0])} {late}")
             break
-    if link.pending and not link.machine.owed:
+    if link.has_half_reply and not link.machine.owed:
         return f"something came that was not owed: '{pending_text(player, link)}'"
     return wrong
 
 
 def _unread_refusal(player: Player, link: Link, reply: Reply, owed: Owed) -> str:
     """Return what is said of a refusal that no step has read; that of the goodbye itself is no more than a warning."""
-    if reply.code[:1] not in _REFUSALS or player.findings.outcome is not Outcome.PASSED:
+    if not link.machine.is_refusal(reply) or player.findings.outcome is not Outcome.PASSED:
         return ""
     text = f"no step read the reply to {name_of(owed)}: {shown(player, reply)}"
-    if link.machine.goodbye.startswith(owed.to.encode()):
+    if link.machine.goodbye and link.machine.goodbye.startswith(owed.to.encode()):
         player.findings.warn(text)
         return ""
     return text
@@ -157,6 +156,6 @@ def _unsettled(player: Player, link: Link) -> str:
     left += map(name_of, link.machine.owed)
     if left:
         return f"no step expected the {'reply' if len(left) == 1 else 'replies'} to {', '.join(left)}"
-    if link.pending:
+    if link.has_half_reply:
         return f"something came that was not owed: '{pending_text(player, link)}'"
     return ""

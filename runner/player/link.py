@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from runner.transcript import Transcript
     from runner.wire import Fault, Peer, TlsFacts
 
-# A server that is going away says so with this code, whatever was asked (RFC 5321 section 3.8).
-_GOING_AWAY = "421"
 # What a server owes once it has the whole of a message.
 _DELIVERY = "message"
 # One for all: an empty set takes 200 bytes, and waiting connections are many.
@@ -79,7 +77,7 @@ class Link:
         self.peer: Peer | None = None
         self.tls: TlsFacts | None = None
         self.last: Reply | Word | None = None  # what the session's last expect met
-        self.last_words: Reply | None = None  # the 421 of a server that is going away
+        self.last_words: Reply | None = None  # the 421 or BYE of a server that is going away
         self.lines_read = 0  # of the next reply, by steps that judge single lines
         self.line_times: list[float] = []  # when the lines came of a reply that is not whole
         self._times_of: dict[int, list[float]] = {}  # the same of replies in `events` that came in parts
@@ -130,7 +128,8 @@ class Link:
         if isinstance(event, Malformed):
             self.is_broken = True
             return event
-        if event.code == _GOING_AWAY:
+        # A server that is going away says so whatever was asked (RFC 5321 section 3.8, RFC 9051 section 7.1.5).
+        if event.code == self.machine.going_away_code:
             self.last_words = event
         if self.auth_secrets and not event.is_challenge:
             self.auth_secrets = NO_SECRETS
@@ -164,6 +163,12 @@ class Link:
             return [event.line(at) for at in range(first, min(end, len(event.lines)))]
         return list(event.lines[first:end]) if isinstance(event, Torn) else []
 
+    def replace_next(self, event: Reply) -> None:
+        """Put a reply in the place of the next one, of which a step has taken a part."""
+        before, now = self.events[0]
+        self._times_of.pop(id(before), None)
+        self.events[0] = (event, now)
+
     def drop_torn(self) -> None:
         """Drop a greeting that the server has given up, if steps have read every line that there was of it."""
         event = self.events[0][0] if self.lines_read and self.events else None
@@ -185,6 +190,12 @@ class Link:
     def pending(self) -> bytes:
         """What came of a reply that is not whole."""
         return self.machine.pending
+
+    @property
+    def has_half_reply(self) -> bool:
+        """Whether bytes came of what is no reply yet and must be one: untagged data comes whenever it likes."""
+        machine = self.machine
+        return machine.is_amid_reply and not (machine.has_tags and machine.pending.startswith(b"*"))
 
     @property
     def is_in_step(self) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from runner.matching.expectation import Word
 from runner.player.ending import TimedOut
-from runner.player.expecting import broken, captured, closing, judge_latency, too_late
+from runner.player.expecting import broken, capture, closing, judge_latency, latency_of, too_late
 from runner.protocol import Malformed, decode
 
 if TYPE_CHECKING:
@@ -40,9 +40,8 @@ def expect_line(player: Player, link: Link, expectation: LineExpectation) -> Ste
         shown = _shown(player, link, line)
         player.findings.answered(shown, arrived - player.step_started)
         differ(wrong.part, wrong.expected, shown, wrong.hint if shown == line else "", is_warning=is_warning)
-    for name, text in named.items():
-        player.scope.captured[name] = captured(player, text)
-    judge_latency(player, link, wanted, arrived)
+    capture(player, named)
+    judge_latency(player, wanted, latency_of(player, link, arrived))
 
 
 def _shown(player: Player, link: Link, line: str) -> str:

@@ -502,7 +502,8 @@ class Player:
         """Make a connection's state for a session, in place of the one before."""
         case = self.case
         machine = PROTOCOLS[self.party.protocol](case.limits, lenient=case.is_lenient)
-        link = Link(self._record.next_sid(), machine, Transcript(session, self.redactor))
+        transcript = Transcript(session, self.redactor, has_literals=machine.has_literals)
+        link = Link(self._record.next_sid(), machine, transcript)
         if (before := self.links.get(session)) is not None:
             link.last = before.last
         self.links[session] = link

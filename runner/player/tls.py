@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
+from runner.matching.expectation import Expectation, Short
 from runner.player.ending import StepEnded, TimedOut, erred, failed
 from runner.player.expecting import expect, name_of, pending_text, shown
 from runner.player.finishing import drop
@@ -23,17 +24,21 @@ Steps = Generator[None, None, None]
 
 
 def start_tls(player: Player, step: StartTls) -> Steps:
-    """Send the command, judge the go-ahead, and if it is one make the handshake (RFC 3207)."""
+    """Send the command, judge the go-ahead, and if it is one make the handshake (RFC 3207); read what greets then."""
     link = yield from begun(player)
     require_clear(player, link, step)
     _require_settled(player, link, "STARTTLS")
     put_ready(player, link, link.machine.starttls_command)
     assert step.expect is not None
     yield from expect(player, link, step.expect)
-    if isinstance(link.last, Reply) and link.last.code == link.machine.starttls_code:
+    goes_on = isinstance(link.last, Reply) and link.last.code == link.machine.starttls_code
+    if goes_on:
         yield from _secure(player, link, step.options, step.tls_expect)
-    if not link.is_dropped:
-        judge_handshake(player, link, step.tls_expect, is_warning=step.expect.is_warning)
+    if link.is_dropped:
+        return
+    judge_handshake(player, link, step.tls_expect, is_warning=step.expect.is_warning)
+    if goes_on and link.machine.greets_after_tls:
+        yield from expect(player, link, Expectation((Short(link.machine.starttls_code),)))
 
 
 def handshake(player: Player, step: Handshake) -> Steps:
@@ -62,6 +67,9 @@ def _secure(player: Player, link: Link, options: TlsOptions, wanted: TlsExpectat
         raise erred("the connection is encrypted already")
     if link.events:
         raise _injected(player, link, shown(player, link.events[0][0]))
+    # Untagged lines that came before the last reply are a part of it; these came after the go-ahead.
+    if lines := link.machine.untagged():
+        raise _injected(player, link, f"'* {player.findings.quote(lines[0])}'")
     if link.pending:
         raise _injected(player, link, f"'{pending_text(player, link)}'")
     link.is_securing = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runner.language.model import (
@@ -27,6 +28,7 @@ from runner.player.ending import CaseEnded, StepEnded, erred, failed
 from runner.player.expecting import expect, settle
 from runner.player.filling import Line, encode_line, fill_line
 from runner.player.finishing import FAREWELL_SECONDS, drop, read_out, say_goodbye
+from runner.player.literals import in_one_write, send_with_literal
 from runner.player.opening import begun, connect
 from runner.player.partial import expect_line
 from runner.player.recipients import expect_each
@@ -47,16 +49,23 @@ Doing = Iterable[None]
 
 
 def _line(player: Player, link: Link, step: Send) -> Line:
-    """Return a client line as it goes out, its end included."""
-    if step.ready:
-        return Line(step.ready, replies=step.replies)
-    scope = player.scope
+    """Return a client line as it goes out, its end included unless a literal follows it."""
+    if step.ready and step.literal is None:
+        line = Line(step.ready, replies=step.replies, is_line=True)
+    else:
+        line = _filled(player, link, step, step.eol if step.literal is None else b"")
+    return line if step.has_tag else replace(line, has_tag=False)
+
+
+def _filled(player: Player, link: Link, step: Send, eol: bytes) -> Line:
+    scope, machine = player.scope, link.machine
     if step.response is not None:
-        return encode_line(fill_line(step.line, scope), step.response, scope, step.eol, step.replies)
+        head = fill_line(step.line, scope)
+        return encode_line(machine, head, step.response, scope, eol=eol, replies=step.replies)
     answers = step.encode == "auto" and link.answers_challenge and not step.line.is_literal
     if answers or step.encode == "base64":
-        return encode_line(Line(b""), step.line, scope, step.eol, step.replies)
-    return fill_line(step.line, scope, step.eol, step.replies)
+        return encode_line(machine, Line(b""), step.line, scope, eol=eol, replies=step.replies)
+    return fill_line(step.line, scope, eol, step.replies)
 
 
 def _send(player: Player, step: Send) -> Doing:
@@ -74,8 +83,10 @@ def _send_on(player: Player, link: Link, step: Send) -> Doing:
         settle(player, link, step.expect, Word.CLOSE)  # type: ignore[arg-type]
         return ()
     require_clear(player, link, step)
+    if step.literal is not None:
+        return send_with_literal(player, link, step, _line(player, link, step))
     if step.ready and step.replies is None:
-        put_ready(player, link, step.ready)
+        put_ready(player, link, step.ready, has_tag=step.has_tag)
     else:
         put(player, link, _line(player, link, step))
     return expect(player, link, step.expect) if step.expect is not None else ()
@@ -106,7 +117,10 @@ def _pipeline(player: Player, step: Pipeline) -> Steps:
 
 
 def _part(player: Player, link: Link, step: Send | Bytes | Bdat) -> Outgoing:
-    return Outgoing(_line(player, link, step)) if isinstance(step, Send) else outgoing(step, player.scope)
+    if not isinstance(step, Send):
+        return outgoing(step, player.scope)
+    line = _line(player, link, step)
+    return Outgoing(line) if step.literal is None else in_one_write(player, link, step, line)
 
 
 def _judge_all(player: Player, link: Link, step: Pipeline) -> Generator[None, None, StepEnded | None]:
@@ -153,10 +167,12 @@ def _quit(player: Player, link: Link, step: Hangup) -> Generator[None, None, str
     if link.machine.in_message or link.machine.in_auth:
         where = "a message" if link.machine.in_message else "an AUTH exchange"
         raise erred(f"the goodbye was not sent: the server would read it as part of {where}")
-    if link.can_send:
+    if link.can_send and link.machine.goodbye:
         say_goodbye(player, link)
     if step.expect is not None:
         yield from expect(player, link, step.expect)
+    if not link.machine.goodbye:
+        return ""
     player.step_deadline = min(player.step_deadline, player.now + FAREWELL_SECONDS)
     player.step_seconds = FAREWELL_SECONDS
     return (yield from read_out(player, link))

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.matching.expectation import Word
 from runner.player.ending import StepEnded, erred, failed
 from runner.player.expecting import last_words, pending_text, shown, tell_answer
+from runner.player.filling import Line
+from runner.redaction import Mark
 from runner.wire import FaultKind, Write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runner.language.model import Exchange, Step
-    from runner.player.filling import Line
     from runner.player.link import Link
     from runner.player.player import Player
+    from runner.protocol import Machine
+
+# What a password is called that is no declared secret.
+_PASSWORD = "password"  # noqa: S105
 
 
 def require_clear(player: Player, link: Link, step: Step) -> None:
@@ -60,7 +66,7 @@ def require_no_surplus(player: Player, link: Link, step: Step) -> None:
     if (surplus := link.surplus) is not None:
         tell_answer(player, surplus, player.now)
         raise failed(f"unexpected data before '{step.label}': {shown(player, surplus)}")
-    if machine.is_amid_reply and not (machine.owed or machine.in_message or link.events):
+    if link.has_half_reply and not (machine.owed or machine.in_message or link.events):
         raise failed(f"unexpected data before '{step.label}': '{pending_text(player, link)}'")
 
 
@@ -124,20 +130,51 @@ def put(player: Player, link: Link, *lines: Line, more: bool = False) -> None:
     """
     machine = link.machine
     admit(player, link, lines)
-    for line in lines:
+    is_as_filled = not machine.has_tags and machine.password_at is None
+    written: list[bytes] = []
+    for filled in lines:
+        line = filled if is_as_filled or not filled.is_line else _led(machine, filled)
         counted = len(machine.owed)
         machine.sent(line.data)
         if line.replies is not None:
             machine.owe(line.replies, counted)
         link.transcript.sent(player.now, line.data, line.marks)
+        written.append(line.data)
     link.is_drained = not more
-    player.act(Write(link.sid, b"".join([line.data for line in lines]), more))
+    player.act(Write(link.sid, b"".join(written), more))
     link.written = player.now
 
 
-def put_ready(player: Player, link: Link, data: bytes) -> None:
+def _led(machine: Machine, line: Line) -> Line:
+    """Return a client line with what the protocol puts in front of it, and with the password in it marked.
+
+    It is made when the lines before it are sent already: what goes in front may depend on them.
+    """
+    lead = machine.lead(line.data) if line.has_tag else b""
+    marks = _with_password(machine, line)
+    if lead:
+        marks = tuple(replace(mark, start=mark.start + len(lead), end=mark.end + len(lead)) for mark in marks)
+    return replace(line, data=lead + line.data, marks=marks)
+
+
+def _with_password(machine: Machine, line: Line) -> tuple[Mark, ...]:
+    """Return a line's marks, with one more where the protocol has a password; a secret in it gives its name."""
+    text = line.data.rstrip(b"\r\n").decode("latin-1")
+    found = machine.password_at.match(text) if machine.password_at is not None else None
+    if found is None:
+        return line.marks
+    start, end = found.span(1)
+    within = (mark.name for mark in line.marks if mark.is_secret and mark.start < end and mark.end > start)
+    return (*line.marks, Mark(start, end, next(within, _PASSWORD)))
+
+
+def put_ready(player: Player, link: Link, data: bytes, *, has_tag: bool = True) -> None:
     """Send a line in which nothing depends on a value, and so nothing is secret; most lines are so."""
-    link.machine.sent(data)
+    machine = link.machine
+    if machine.has_tags or machine.password_at is not None:
+        put(player, link, Line(data, is_line=True, has_tag=has_tag))
+        return
+    machine.sent(data)
     link.transcript.sent(player.now, data)
     player.act(Write(link.sid, data))
     link.written = player.now

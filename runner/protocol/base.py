@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import abc
 import re
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from runner.dataclass import dataclass
-from runner.protocol.reply import Event, Malformed, Owed, Reply, Torn, decode, decode_challenge
+from runner.protocol.fetched import Fetched
+from runner.protocol.reply import Event, LineReply, Literal, Malformed, Owed, Reply, Torn, decode, decode_challenge
 
 __all__ = [
     "CLIENT_LINE",
     "Event",
+    "LineReply",
     "Limits",
+    "Literal",
     "Machine",
     "Malformed",
     "Owed",
@@ -33,6 +36,8 @@ LINE_LIMIT = 64 * 1024
 # An EHLO reply is a few hundred bytes, a HELP a few KiB.
 REPLY_LIMIT = 1024 * 1024
 REPLY_LINES_LIMIT = 10_000
+# Of a literal most is counted and not kept; no mail server takes a message of this size.
+LITERAL_LIMIT = 64 * 1024 * 1024
 # How much of bytes that are no reply is kept for the report.
 QUOTED_BYTES = 512
 
@@ -49,13 +54,15 @@ class Limits:
 
     Attributes:
         line: bytes of a line, its end included (so counts RFC 5321 section 4.5.3.1.5).
-        reply: bytes of a reply, its line ends left out.
+        reply: bytes of a reply, its line ends left out; of literals and messages in it, how much is kept.
         lines: lines of a reply.
+        literal: octets of one literal, or of a message in POP3.
     """
 
     line: int = LINE_LIMIT
     reply: int = REPLY_LIMIT
     lines: int = REPLY_LINES_LIMIT
+    literal: int = LITERAL_LIMIT
 
 
 class Machine(abc.ABC):
@@ -130,6 +137,13 @@ class Machine(abc.ABC):
         """Whether there is anything in `pending`; asked before each line that is sent."""
         return bool(self._buffer)
 
+    def untagged(self, start: int = 0) -> list[str]:  # noqa: ARG002 -- the contract of all protocols
+        """Return the untagged lines from `start` on that have come since the last reply; see `LineReply.untagged`."""
+        return []
+
+    def drop_untagged(self, count: int) -> None:
+        """Drop the first of them: a step has read them, and they are no part of the next reply."""
+
     @property
     def line_count(self) -> int:
         """How many lines have come of a reply that is not whole."""
@@ -173,7 +187,7 @@ class Machine(abc.ABC):
             self.lenient_line_ends += 1
             return line.rstrip(b"\r")
         fault = "a bare CR inside a line" if line.endswith(b"\r") else "a line that ends with a bare LF"
-        self._refuse(line, f"{fault} (RFC 5321 section 2.3.8)")
+        self._refuse(line, f"{fault} ({self.line_rule})")
         return None
 
     def _refuse(self, raw: bytes | bytearray, reason: str) -> None:
@@ -220,6 +234,50 @@ class Machine(abc.ABC):
     def may_say_goodbye(self) -> bool:
         """Whether the goodbye would be read as a command now, with nothing owed before its reply."""
 
+    # How the client's side is written; what differs from SMTP a protocol says.
+
+    def lead(self, line: bytes) -> bytes:  # noqa: ARG002 -- the contract of all protocols
+        """Return what goes before a client line, made for this one: IMAP's tag and a blank; else nothing."""
+        return b""
+
+    def auth_head(self, mechanism: str) -> bytes:
+        """Return the line that opens an AUTH exchange, without initial response and end."""
+        return b"AUTH " + mechanism.encode("ascii")
+
+    def takes_initial(self, size: int) -> bool:  # noqa: ARG002
+        """Whether an initial response of `size` octets of base64 may stand in the AUTH line."""
+        return True
+
+    def response(self, encoded: bytes, *, is_initial: bool) -> bytes:
+        """Return a response in base64 as it is written: an empty one behind the AUTH line is `=` (RFC 4954)."""
+        return encoded or (b"=" if is_initial else b"")
+
+    def literal_mark(self, size: int, *, is_sync: bool) -> bytes:
+        """Return what announces a literal of `size` octets at the end of a client line.
+
+        Raises:
+            NotImplementedError: the protocol has no literals.
+        """
+        raise NotImplementedError
+
+    def last_challenge(self, reply: Reply) -> bytes | None:  # noqa: ARG002
+        """Return what a mechanism is told beside the final reply (base64), None if nothing is."""
+        return None
+
+    def fetched(self, reply: Reply) -> list[Fetched]:  # noqa: ARG002
+        """Return what a reply holds of messages, in order; literals and bodies are not copied."""
+        return []
+
+    @classmethod
+    def slip_in(cls, line: str) -> tuple[str, str] | None:  # noqa: ARG003
+        """Return what is wrong with a client line as its author wrote it, and what to write; None if nothing is."""
+        return None
+
+    @classmethod
+    def is_refusal(cls, reply: Reply) -> bool:
+        """Whether a reply says no."""
+        return reply.code.startswith(cls.refusal_codes)
+
     # What is known of the server.
 
     @property
@@ -227,9 +285,42 @@ class Machine(abc.ABC):
     def capabilities(self) -> Mapping[str, tuple[str, ...]] | None:
         """Capabilities by upper-case name, with their parameters; None if none were read since the last handshake."""
 
-    #: How a code and an enhanced status are written in an expectation (docs/language.md, the short form).
+    #: How a code and a status (enhanced status code or response code) are written in an expectation
+    #: (docs/language.md, the short form). Where case doesn't matter, the pattern says so and upper case is meant.
     code_grammar: ClassVar[re.Pattern[str]]
     status_grammar: ClassVar[re.Pattern[str]]
+    #: What is meant to be a status, right or not.
+    status_like: ClassVar[re.Pattern[str]]
+    #: How codes are written, to those who have to write one, and one that is usual.
+    codes_told: ClassVar[str]
+    #: Which line of a reply carries its code: every one (None), the first (0) or the last (-1).
+    head_at: ClassVar[int | None] = None
+    #: Whether replies have codes at all.
+    has_codes: ClassVar[bool] = True
+    #: What codes of replies that say no begin with, and that of a server which is going away.
+    refusal_codes: ClassVar[tuple[str, ...]] = ("4", "5")
+    going_away_code: ClassVar[str] = "421"
+    #: The line that makes a server show its capabilities.
+    capability_command: ClassVar[str] = "EHLO"
+    #: Whether the server greets again after a handshake on an open connection.
+    greets_after_tls: ClassVar[bool] = False
+    #: Whether lines may end with a literal (the key `literal`).
+    has_literals: ClassVar[bool] = False
+    #: Whether untagged data comes beside replies (`untagged`), and commands have tags.
+    has_tags: ClassVar[bool] = False
+    #: Whether the server says when a reply is over; else `until` may.
+    knows_ends: ClassVar[bool] = True
+    #: Verbs and keys that make no sense here, each with what is to be written in its place.
+    foreign: ClassVar[Mapping[str, str]] = {}
+    #: Ways to log in by one line that are no SASL mechanisms, by name: what makes the line of user name and password.
+    #: ValueError says why it can't be made.
+    own_mechanisms: ClassVar[Mapping[str, Callable[[Any, bytes, bytes], bytes]]] = {}
+    #: What shows a password: group 1 of a client line is shown by its name only.
+    password_at: ClassVar[re.Pattern[str] | None] = None
+    #: The name of the service in a Kerberos principal, and in a SASL response (RFC 4422 section 4).
+    service: ClassVar[str] = "smtp"
+    #: Which rule a line end breaks that is none.
+    line_rule: ClassVar[str] = "RFC 5321 section 2.3.8"
     #: The code of a server challenge, and of the reply that ends an exchange well (RFC 4954 section 4).
     challenge_code: ClassVar[str]
     authenticated_code: ClassVar[str]

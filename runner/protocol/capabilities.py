@@ -33,3 +33,19 @@ def parse_capabilities(lines: Iterable[bytes]) -> Mapping[str, tuple[str, ...]]:
             add(b"AUTH", [word for word in (name[len(_OLD_AUTH) :], *parameters) if word])
         add(name.upper(), parameters)
     return {decode(name): tuple(map(decode, words.values())) for name, words in found.items()}
+
+
+def parse_capability_words(words: Iterable[bytes]) -> Mapping[str, tuple[str, ...]]:
+    """Read the words of an IMAP capability list (RFC 9051 section 7.2.2); nothing raises.
+
+    `NAME=VALUE` is a name of its own and counts as `NAME` with the parameter `VALUE`, too.
+
+    >>> parse_capability_words([b"IMAP4rev1", b"AUTH=PLAIN", b"AUTH=LOGIN", b"APPENDLIMIT=1000"])["AUTH"]
+    ('PLAIN', 'LOGIN')
+    """
+    return parse_capabilities(line for word in words for line in _as_lines(word))
+
+
+def _as_lines(word: bytes) -> tuple[bytes, ...]:
+    name, _, value = word.partition(b"=")
+    return (b"%b %b" % (name, value), word) if name and value else (word,)

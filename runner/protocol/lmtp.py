@@ -12,6 +12,8 @@ class Lmtp(Smtp):
     __slots__ = ()
 
     name = "lmtp"
+    service = "lmtp"
+    capability_command = "LHLO"
     answers_each = True
 
     def _answers(self, code: str) -> Owed | None:

@@ -6,6 +6,10 @@ Values only; they know no protocol. Text stays bytes until somebody wants to see
 from __future__ import annotations
 
 import binascii
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import field
+from operator import attrgetter
 
 from runner.dataclass import dataclass
 
@@ -67,6 +71,28 @@ class Reply:
         """The texts decoded, the enhanced status code included."""
         return [decode(line) for line in self.lines]
 
+    @property
+    def searched(self) -> list[str]:
+        """The lines as patterns that are searched in the whole reply see them."""
+        return self.texts
+
+    @property
+    def line_count(self) -> int:
+        """How many lines it has."""
+        return len(self.lines)
+
+    @property
+    def said(self) -> str:
+        """What it says, without code and enhanced status code."""
+        return "\n".join(map(self.bare, self.texts))
+
+    def views(self) -> Iterator[list[str]]:
+        """Iterate over the ways in which a glob may see the lines: as they are searched, then with less in front."""
+        texts = self.texts
+        yield texts
+        if self.enhanced:
+            yield [self.bare(text) for text in texts]
+
     def bare(self, text: str) -> str:
         """Return `text` (one of `texts`) without the enhanced status code in front."""
         status, _, rest = text.partition(" ")
@@ -88,6 +114,132 @@ class Reply:
         return "\n".join(
             f"{self.code}{' ' if number == last else '-'}{text}".rstrip(" ") for number, text in enumerate(self.texts)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Octets that a reply holds beside its lines: an IMAP or ManageSieve literal, the body of a POP3 message.
+
+    `size` is how many there were, `data` what is kept of them (the first, up to limit 'reply'). `at` is the place in
+    the reply's `lines` of the line that it belongs to, `offset` where in that line its octets would go in: in a
+    message of POP3, behind the line's end.
+    """
+
+    size: int
+    data: bytes = field(repr=False)
+    at: int = 0
+    offset: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it is kept."""
+        return len(self.data) == self.size
+
+
+_PLACE = attrgetter("at")
+
+
+@dataclass(slots=True)
+class LineReply(Reply):
+    """A reply of which one line carries the code, `lines[head_at]`; there `lines` has only what follows the code.
+
+    The other lines are whole, as they came: a POP3 body, untagged data of IMAP, a listing of ManageSieve. Without a
+    code (`head_at` is None) all are. Of a literal `lines` has the marker, such as `{342}`; its octets are in
+    `literals`, in order.
+    """
+
+    head_at: int | None = None
+    literals: tuple[Literal, ...] = ()
+
+    def line(self, at: int) -> bytes:
+        """See `Reply.line`; a tag is left out."""
+        if self.head_at is None or at % len(self.lines) != self.head_at % len(self.lines):
+            return self.lines[at]
+        return b" ".join(part for part in (self.code.encode("ascii"), self.lines[at]) if part)
+
+    def literals_of(self, at: int) -> tuple[Literal, ...]:
+        """Return the literals of a line."""
+        first = bisect_left(self.literals, at, key=_PLACE)
+        return self.literals[first : bisect_right(self.literals, at, first, key=_PLACE)]
+
+    def logical(self, at: int) -> bytes:
+        """Return a line with its literals in their places."""
+        line = self.line(at)
+        lead = len(line) - len(self.lines[at])
+        parts: list[bytes] = []
+        done = 0
+        for literal in self.literals_of(at):
+            parts += [line[done : lead + literal.offset], b"\r\n", literal.data]
+            done = lead + literal.offset
+        return b"".join([*parts, line[done:]])
+
+    @staticmethod
+    def _opened(line: bytes) -> list[str]:
+        """Cut a line where its literals have line ends; the end of the last one ends the line, too."""
+        return [decode(one.removesuffix(b"\r")) for one in line.removesuffix(b"\r\n").split(b"\n")]
+
+    @property
+    def searched(self) -> list[str]:
+        """See `Reply.searched`: the lines as they came, a tag left out, literals opened to lines."""
+        if not self.literals:
+            return [decode(self.line(at)) for at in range(len(self.lines))]
+        return [text for at in range(len(self.lines)) for text in self._opened(self.logical(at))]
+
+    @property
+    def texts(self) -> list[str]:
+        """The lines decoded, literals opened to lines; of the one with the code, what follows the code."""
+        found: list[str] = []
+        for at, line in enumerate(self.lines):
+            opened = self._opened(self.logical(at)) if self.literals else [decode(self.line(at))]
+            if self.head_at is not None and at == self.head_at % len(self.lines):
+                opened[0] = decode(line) if len(opened) == 1 else opened[0][len(self.code) + 1 :]
+            found += opened
+        return found
+
+    @property
+    def line_count(self) -> int:
+        """See `Reply.line_count`; lines of literals count."""
+        return len(self.searched) if self.literals else len(self.lines)
+
+    @property
+    def said(self) -> str:
+        """See `Reply.said`: of the line with the code only."""
+        if self.head_at is None:
+            return "\n".join(self.texts)
+        return self.bare(decode(self.lines[self.head_at]))
+
+    @property
+    def untagged(self) -> list[str]:
+        """The untagged lines of IMAP without the `* ` in front, literals in their places, their line ends as LF."""
+        return [
+            decode(self.logical(at)[2:]).replace("\r\n", "\n")
+            for at, line in enumerate(self.lines)
+            if line.startswith(b"* ") and not (self.head_at is not None and at == self.head_at % len(self.lines))
+        ]
+
+    def views(self) -> Iterator[list[str]]:
+        """See `Reply.views`: with the code, without it, without the response code either."""
+        yield self.searched
+        if self.head_at is not None:
+            texts = self.texts
+            yield texts
+            if self.enhanced:
+                yield [self.bare(text) for text in texts]
+
+    def texts_without_code(self, *, with_status: bool) -> Iterator[str]:
+        """Iterate over the lines as TEXT may see them, those with least in front first."""
+        views = list(self.views())[self.head_at is not None :]
+        skipped = bool(self.enhanced) and not with_status
+        for view in reversed(views[skipped:]):
+            yield from view
+
+    def bare(self, text: str) -> str:
+        """See `Reply.bare`."""
+        return text[len(self.enhanced) :].lstrip(" ") if self.enhanced and text.startswith(self.enhanced) else text
+
+    def __str__(self) -> str:
+        """See `Reply.__str__`; of literals only the markers stand."""
+        return "\n".join(decode(self.line(at)).rstrip(" ") for at in range(len(self.lines)))
 
 
 @dataclass(frozen=True, slots=True)

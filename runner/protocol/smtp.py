@@ -72,6 +72,15 @@ class Smtp(Machine):
     starttls_command = b"STARTTLS\r\n"
     starttls_code = "220"
     code_grammar = re.compile(r"[2-5x][0-9x][0-9x]")
+    codes_told = "a code such as 250, 2xx or 25x"
+    status_like = re.compile(r"[0-9x*]\.[0-9x*]+(?:\.[0-9x*]+)*(?= |\Z)")
+    foreign: ClassVar[Mapping[str, str]] = {
+        "literal": "a message is sent by 'data'",
+        "tag": "only IMAP has tags",
+        "untagged": "only IMAP has untagged data",
+        "until": "an SMTP reply says itself where it ends",
+        "message": "a message is fetched by IMAP or POP3, in a session of its own",
+    }
     status_grammar = re.compile(r"[245x*]\.(?:[0-9]{1,3}|x|\*)(?:\.(?:[0-9]{1,3}|x|\*))?")
     #: Whether each recipient has a reply of its own after every message, asked for or not.
     answers_each: ClassVar[bool] = False

@@ -40,11 +40,16 @@ NAME_WIDTH = 12
 # Two readings of one clock, added and taken away again, differ by no more than this (seconds).
 ROUNDING = 1e-6
 
-# What a client says before the octets of a chunk (RFC 3030 section 2), and how a transcript tells what it left out.
+# What a client says before the octets of a chunk (RFC 3030 section 2), or to have a message (RFC 1939 section 5), and
+# how a transcript tells what it left out.
 _CHUNK = re.compile(r"BDAT [0-9]+", re.IGNORECASE)
+_RETRIEVAL = re.compile(r"(?:RETR|TOP) ", re.IGNORECASE)
 _OMISSION = re.compile(r"… ([0-9]+) (lines|bytes) left out …")
 _GO_AHEAD = "354"
 _END = (".", ".\\x0a")
+_POP_REPLY = re.compile(r"(?:\+OK|-ERR|\+)(?: |\Z)")
+# A transcript has IMAP's tags, or a star in their place; what is told of a reply begins with its code.
+_TAG = re.compile(r"\A(?:\*|[^\s*+]{1,32}) (?=(?:OK|NO|BAD|BYE|PREAUTH)(?: |\Z))", re.IGNORECASE)
 # A challenge decoded, a line end that is none.
 _ADDED = re.compile(r"(?<=[A-Za-z0-9+/=]) ⟨.*⟩$|\\x0a$| \(no line end\)$")
 
@@ -101,23 +106,56 @@ def _title(shown: int, whole: int) -> str:
 
 
 def _with_short_messages(lines: Iterable[Line]) -> list[Line]:
-    """Return a session's lines with the middle of long messages left out, whatever was said to them meanwhile."""
+    """Return a session's lines with the middle of long messages and literals left out."""
     shown: list[Line] = []
     body: list[Line] = []
-    is_body = False
+    bodies = _Bodies()
     for line in lines:
-        if is_body and (line.who == "C" or _OMISSION.fullmatch(line.text)):
+        if bodies.has(line):
             body.append(line)
-            is_body = line.text not in _END
             continue
         shown += [*_shortened(body), line]
         body = []
-        if line.who == "S":
-            # A reply to a message that is not at its end yet does not end it, but one to a chunk does.
-            is_body = line.text.startswith(_GO_AHEAD) or (is_body and line.text[:1] in ("4", "5"))
-        else:
-            is_body = line.who == "C" and _CHUNK.match(line.text) is not None
     return [*shown, *_shortened(body)]
+
+
+class _Bodies:
+    """Tells of each line of a session whether it is of a message or of a literal, whatever is said meanwhile."""
+
+    def __init__(self) -> None:
+        self._who = ""  # whose body the lines are
+        self._is_literal = False
+        self._asked: list[bool] = []  # of POP3, for each line without its reply: whether it is for a message
+
+    def has(self, line: Line) -> bool:
+        """Whether this line is of one."""
+        if line.is_literal or (self._is_literal and _OMISSION.fullmatch(line.text)):
+            self._is_literal = True
+            return True
+        self._is_literal = False
+        if self._who and (line.who == self._who or _OMISSION.fullmatch(line.text)):
+            if line.text in _END:
+                self._who = ""
+            return True
+        if line.who == "S":
+            self._heard(line.text)
+        else:
+            self._said(line)
+        return False
+
+    def _heard(self, text: str) -> None:
+        if text.startswith(_GO_AHEAD):
+            self._who = "C"
+        elif _POP_REPLY.match(text) and self._asked:
+            self._who = "S" if self._asked.pop(0) and text.startswith("+OK") else ""
+        elif text[:1] not in ("4", "5"):
+            # A reply to a message that is not at its end yet does not end it, but one to a chunk does.
+            self._who = ""
+
+    def _said(self, line: Line) -> None:
+        self._who = "C" if line.who == "C" and _CHUNK.match(line.text) else ""
+        if line.who == "C":
+            self._asked.append(_RETRIEVAL.match(line.text) is not None)
 
 
 def _shortened(body: list[Line]) -> list[Line]:
@@ -131,8 +169,9 @@ def _shortened(body: list[Line]) -> list[Line]:
         number, unit = (int(found[1]), found[2]) if found is not None else (1, "lines")
         sizes[unit] += number
     more = f" and {counted(sizes['bytes'], 'byte')}" if sizes["bytes"] else ""
-    note = replace(left_out[-1], who="*", text=f"… {counted(sizes['lines'], 'line')}{more} of the message …")
-    return [*body[:MESSAGE_HEAD], note, *body[last:]]
+    what = "a literal" if body[0].is_literal else "the message"
+    text = f"… {counted(sizes['lines'], 'line')}{more} of {what} …"
+    return [*body[:MESSAGE_HEAD], replace(left_out[-1], who="*", text=text), *body[last:]]
 
 
 def _kept(entries: list[_Entry], failed: list[StepResult], answers: list[set[int]]) -> list[int]:
@@ -173,7 +212,9 @@ def _places(entries: list[_Entry], session: str, text: str, moment: float) -> It
         entry = entries[place]
         if entry.session != session or entry.line.who == "*":
             continue
-        is_wanted = entry.line.who == "S" and _comparable(entry.line.text) in wanted
+        shown = entry.line.text
+        forms = {_comparable(shown), _comparable(_TAG.sub("", shown, count=1))}
+        is_wanted = entry.line.who == "S" and not wanted.isdisjoint(forms)
         if came is None and is_wanted:
             came = entry.line.at
         if came is None:

@@ -18,18 +18,90 @@ from runner.demo import DemoSettings
 from runner.errors import EXIT_INTERRUPTED, EXIT_PASSED, EXIT_TERMINATED, EXIT_TOOL, EXIT_USAGE
 from runner.resources import bundled
 
+ROUND_TRIP = """\
+name: trip
+sessions: {inbox: imap}
+requires: {target_tag: submission}
+secrets: [password]
+steps:
+  - expect: 220
+  - send: EHLO c
+    expect: 250
+  - starttls:
+  - send: EHLO c
+    expect: 250
+  - send: MAIL FROM:<${sender}>
+    expect: 250
+  - send: RCPT TO:<${username}>
+    expect: 250
+  - send: DATA
+    expect: 354
+  - data: |
+      Subject: ${unique}
+
+      hello
+    expect: 250
+  - session: inbox
+    expect: OK
+  - session: inbox
+    send: LOGIN ${username | quoted} ${password | quoted}
+    expect: OK
+  - session: inbox
+    send: SELECT INBOX
+    expect: OK
+  - session: inbox
+    send: SEARCH SUBJECT "${unique}"
+    expect: OK
+    capture: {n: '/^\\* SEARCH (\\d+)/m'}
+  - session: inbox
+    send: FETCH ${n} BODY.PEEK[]
+    expect: OK
+    message:
+      headers: {Subject: '${unique}', Return-Path: '<${sender}>'}
+      body: hello
+"""
+
 
 class TestDemo:
     """The bundled scenarios against the embedded server."""
 
     def test_passes(self, mailproof, runs):
-        """Every scenario of the pack passes, and one line says whose server this was."""
+        """Every scenario of the pack that has a door passes, and one line says whose server this was."""
         ended = mailproof("demo")
         assert (EXIT_PASSED, "") == (ended.code, ended.err)
         assert {"passed"} == {case.outcome.value for case in runs[-1].cases}
-        files = {path.name for path in bundled("scenarios").rglob("*.yaml")}
+        files = {path.name for path in bundled("scenarios").rglob("*.yaml") if path.parent.name != "pop3"}
         assert files == {case.place.file.rpartition("/")[2] for case in runs[-1].cases}
         assert "this was the embedded server, not one of yours" in ended.out.splitlines()
+
+    @pytest.mark.parametrize("words", [[], ["-q"]], ids=["usual", "quiet"])
+    def test_what_has_no_door_is_told(self, mailproof, runs, folder, monkeypatch, words):
+        """A scenario of which a session has no door is told as not run, with the reason, and counts as nothing."""
+        write(
+            folder,
+            {
+                "scenarios/any.yaml": scenario("any"),
+                "scenarios/pop.yaml": "name: pop\nprotocol: pop3\nsteps: [{expect: +OK}]\n",
+                "scenarios/both.yaml": scenario("both", sessions="{inbox: pop3}"),
+            },
+        )
+        monkeypatch.setattr(selection, "bundled", lambda _: folder / "scenarios")
+        ended = mailproof("demo", *words)
+        assert EXIT_PASSED == ended.code
+        assert {"any"} == {case.scenario for case in runs[-1].cases}
+        assert ended.out.splitlines()[-3:] == [
+            "not run here: both",
+            "not run here: pop",
+            "  the embedded server speaks no POP3: Python has no small, well-kept one",
+        ]
+
+    def test_sessions_find_their_doors(self, mailproof, runs, folder, monkeypatch):
+        """A session whose target is a protocol's name is at that door, and what one door takes the other finds."""
+        write(folder, {"scenarios/trip.yaml": ROUND_TRIP})
+        monkeypatch.setattr(selection, "bundled", lambda _: folder / "scenarios")
+        ended = mailproof("demo")
+        assert EXIT_PASSED == ended.code, ended.out
+        assert ["demo", "demo-tls"] == [case.target for case in runs[-1].cases]
 
     def test_doors(self, mailproof, runs):
         """A scenario is run at each door that it is for, which the table names; at the others it is not told of."""
@@ -42,6 +114,9 @@ class TestDemo:
         assert ["demo"] == doors["Postmaster is accepted"]
         assert ["demo"] == doors["AUTH LOGIN opens the relay"]
         assert ["demo", "demo-tls"] == doors["Submission over TLS"]
+        assert ["demo-imap"] == doors["IMAP stores and finds mail"]
+        assert ["demo-sieve"] == doors["ManageSieve checks its scripts"]
+        assert ["demo-tcp"] == doors["An SMTP port answers by lines"]
 
     def test_fits_a_terminal(self, mailproof, monkeypatch):
         """In 80 columns nothing of the table is cut."""
@@ -68,7 +143,7 @@ class TestDemo:
     def test_quiet(self, mailproof):
         """The summary alone still says it."""
         ended = mailproof("demo", "-q")
-        assert ended.out.splitlines()[1:] == ["this was the embedded server, not one of yours"]
+        assert ended.out.splitlines()[1] == "this was the embedded server, not one of yours"
         assert re.match(r"\d+ passed, 0 failed in \d+\.\d\d s\n", ended.out)
 
     def test_without_the_extra(self, mailproof, monkeypatch):
@@ -88,6 +163,9 @@ class TestDemo:
             ({"auth_requires_tls": True}, ("mx", "submission", "starttls", "tls-only-auth")),
             ({"protocol": "lmtp"}, ("starttls",)),
             ({"protocol": "lmtp", "tls": "none"}, ()),
+            ({"protocol": "imap"}, ("starttls",)),
+            ({"protocol": "imap", "tls": "implicit"}, ()),
+            ({"protocol": "sieve", "auth_requires_tls": True}, ("starttls", "tls-only-auth")),
         ],
         ids=str,
     )
@@ -101,12 +179,11 @@ class Serving:
 
     def __init__(self, folder, *words, env=None, by=signal.SIGTERM):
         self.process = start("serve", *words, cwd=folder, env=env)
-        self.last = "external:" if "lmtp" in words else "secrets:"
         self.by = by
 
     def __enter__(self):
         lines = []
-        while self.last not in "".join(lines[-1:]):
+        while "secrets:" not in "".join(lines[-1:]):
             line = self.process.stdout.readline()
             assert line, self.process.stderr.read()
             lines.append(line)
@@ -131,6 +208,7 @@ class TestServe:
             ["--user", "al o'hara=env:P", "--user", "bob=env:P"],
             ["--protocol", "lmtp"],
             ["--protocol", "lmtp", "--tls", "none"],
+            ["--protocol", "lmtp", "--user", "bob=env:P", "--auth-requires-tls"],
         ],
         ids=" ".join,
     )
@@ -140,7 +218,7 @@ class TestServe:
         with Serving(folder, *words, env={"P": "s3cret-p4ss", "TMPDIR": str(folder / "temporary")}) as serving:
             write(folder, {"mailproof.yaml": serving.printed})
             told = re.search(r"^# its password: export MAILPROOF_PASSWORD='(\S+)'$", serving.printed, re.MULTILINE)
-            assert ("--user" not in words and "lmtp" not in words) == bool(told)
+            assert ("--user" not in words) == bool(told)
             monkeypatch.setenv(*("MAILPROOF_PASSWORD", told[1]) if told else ("P", "s3cret-p4ss"))
             assert EXIT_PASSED == mailproof("validate", "pack:").code
             ended = mailproof("run", "pack:")
@@ -187,12 +265,7 @@ class TestServe:
             (["--certificate", "x", "--key", "x", "--tls", "none"], EXIT_USAGE, "does nothing with --tls none"),
             (["--protocol", "pop3"], EXIT_USAGE, "argument --protocol: invalid choice: 'pop3'"),
             (["--protocol", "lmtp", "--tls", "implicit"], EXIT_USAGE, "with --protocol lmtp TLS begins by STARTTLS"),
-            (["--protocol", "lmtp", "--user", "bob=env:P"], EXIT_USAGE, "--user does nothing with --protocol lmtp"),
-            (
-                ["--protocol", "lmtp", "--auth-requires-tls"],
-                EXIT_USAGE,
-                "--auth-requires-tls does nothing with --protocol lmtp",
-            ),
+            (["--imap-port", "99999"], EXIT_USAGE, "argument --imap-port: '99999' is no port: 0 to 65535"),
         ],
         ids=lambda value: " ".join(value) if isinstance(value, list) else None,
     )
@@ -218,11 +291,18 @@ class TestServe:
         finally:
             signal.signal(signal.SIGHUP, outside)
 
-    def test_port_is_taken(self, mailproof, server):
-        """A port on which another program listens is told as that."""
-        ended = mailproof("serve", "--port", server.port)
+    @pytest.mark.parametrize("option", ["--port", "--imap-port", "--sieve-port"])
+    def test_port_is_taken(self, mailproof, server, option):
+        """A port on which another program listens is told as that, by the option that names it."""
+        ended = mailproof("serve", option, server.port)
         assert (EXIT_TOOL, "") == (ended.code, ended.out)
-        assert f"mailproof: --port {server.port}: another program listens there\n" == ended.err
+        assert f"mailproof: {option} {server.port}: another program listens there\n" == ended.err
+
+    def test_mailboxes_have_doors(self, folder):
+        """Beside the door that takes mail it says where IMAP and ManageSieve are."""
+        with Serving(folder) as serving:
+            urls = re.findall(r"^  (\w+):\n    url: (\w+)://127\.0\.0\.1:\d+$", serving.printed, re.MULTILINE)
+        assert urls == [("demo", "smtp"), ("imap", "imap"), ("sieve", "sieve")]
 
     @pytest.mark.parametrize(
         ("text", "expected"),

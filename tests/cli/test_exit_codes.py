@@ -98,6 +98,7 @@ class TestTable:
         [
             (["run", "--taget", "x"], "mailproof run: unknown option '--taget'; did you mean '--target'?\n"),
             (["run", "--targ", "x"], "mailproof run: unknown option '--targ'; did you mean '--target'?\n"),
+            (["--debug", "run"], "mailproof run: '--debug' goes behind the command: mailproof run --debug\n"),
             (["run", "--qqqqq"], "mailproof run: unknown option '--qqqqq'\n"),
             (["run", "--passwrd=s3cret"], "mailproof run: unknown option '--passwrd'\n"),
             (["run", "-z"], "mailproof run: unknown option '-z'\n"),

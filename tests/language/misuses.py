@@ -30,6 +30,11 @@ def project(text: str, message: str) -> Misuse:
     return "project", f"{text}\n", message
 
 
+def fetched(text: str, message: str) -> Misuse:
+    """A step that judges a message."""
+    return whole(f"name: x\nprotocol: pop3\nsteps:\n  - send: RETR 1\n    expect: +OK\n    message: {text}\n", message)
+
+
 MISUSES: dict[str, Misuse] = {
     "auth.authzid": step("auth: {mechanism: LOGIN, authzid: alice}", "LOGIN takes no 'authzid'"),
     "auth.channel_binding": step("auth: {mechanism: PLAIN, channel_binding: tls-unique}", "'PLAIN' binds to nothing"),
@@ -67,6 +72,13 @@ MISUSES: dict[str, Misuse] = {
         "'client.example.com' is no IP address with a port: 192.0.2.7:1234 or [2001:db8::7]:1234",
     ),
     "proxy_protocol.version": step("connect: {proxy_protocol: {source: 192.0.2.7:1, vers: v2}}", "unknown key 'vers'"),
+    "attachments.lacks": fetched("{attachments: {lack: '*.exe'}}", "unknown key 'lack'"),
+    "headers.lacks": fetched("{headers: {Received: {lacks: }}}", "nothing where a text or a list is due"),
+    "message.attachments": fetched("{attachments: '*.pdf'}", "'*.pdf' is no whole number from 0"),
+    "message.body": fetched("{body: /total (/}", "'(' without ')'"),
+    "message.headers": fetched("{headers: {'Subject:': x}}", "'Subject:' is no header's name"),
+    "message.lacks": fetched("{lacks: {body: x}}", "a mapping where a text or a list is due"),
+    "message.size": fetched("{size: '=> 10MB'}", "'=> 10MB' is no size: 512, 64KiB, 10MB"),
     "repeat.as": step("repeat: {each: [a, b], as: unique}\n    steps: [{expect: 220}]", "'unique' is a built-in name"),
     "repeat.each": step("repeat: {each: a, as: x}\n    steps: [{expect: 220}]", "a text where a list is due"),
     "retry.every": step(
@@ -100,6 +112,9 @@ MISUSES: dict[str, Misuse] = {
     "step.lacks": step("expect: close\n    lacks: '*x*'", "'lacks' judges a reply, and 'close' is none"),
     "step.last": step("data: x\n    last: true", "'last' belongs to 'bdat'"),
     "step.lines": step("expect: 220\n    lines: 0", "a reply has at least one line"),
+    "step.message": step(
+        "send: NOOP\n    expect: 250\n    message: {body: x}", "'message' has no meaning in smtp"
+    ),
     "step.name": step("expect: 220\n    name: ''", "an empty text"),
     "step.pause": step("send: NOOP\n    pause: 1s", "'pause' belongs to 'bytes'"),
     "step.pipeline": step("pipeline: [{starttls: }]", "'starttls' can't be in a pipeline"),
@@ -182,7 +197,7 @@ MISUSES: dict[str, Misuse] = {
     "scenario.timeout": scenario("timeout: 30 s", "'30 s' is no duration: 500ms, 2s, 1m30s, 1h"),
     "scenario.vars": scenario("vars: {my name: x}", "'my name' is no name for a variable"),
     "sessions.count": scenario("sessions: {c: {count: 0}}", "'0' is no number of connections"),
-    "sessions.protocol": scenario("sessions: {c: {protocol: imap}}", "'protocol' can't be 'imap'"),
+    "sessions.protocol": scenario("sessions: {c: {protocol: imapp}}", "'protocol' can't be 'imapp'"),
     "sessions.target": scenario("sessions: {c: {target: 'smtp://mx'}}", "a session's target is named, not written out"),
     "fragment.params": whole("fragment: {params: to}\nsteps:\n  - expect: 220\n", "a text where a list is due"),
     "fragment_file.description": whole(

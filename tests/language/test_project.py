@@ -55,7 +55,7 @@ def test_a_project_file_has_all_its_parts(tmp_path):
         project.timeout,
         project.deadline,
     )
-    assert project.limits == Limits(line=1024, reply=2_000_000)
+    assert project.limits == Limits(line=1024, reply=2_000_000, literal=1024**3)
     assert (project.lenient_line_ends, project.client_name) == (True, "client.example.com")
     assert {name: value.text for name, value in project.variables.items()} == {"sender": "alice@example.com"}
     assert project.secrets["reader_password"].value == "/etc/reader"
@@ -145,14 +145,11 @@ def test_a_url_is_a_target(url, expected):
             "gopher://mx",
             1,
             "unknown scheme 'gopher'",
-            "the schemes are: lmtp, lmtp+unix, smtp, smtps, submission, submissions",
+            (
+                "the schemes are: imap, imaps, lmtp, lmtp+unix, pop3, pop3s, sieve, smtp, smtps, submission, submissions, tcp"
+            ),
         ),
-        (
-            "imaps://mx",
-            1,
-            "'imaps' is not supported in this version",
-            "what is: smtp, smtps, submission, submissions, lmtp, lmtp+unix",
-        ),
+        ("tcp://mx", 1, "no port, and tcp has none of its own", "write tcp://mx:PORT"),
         ("smtp://mx:0", 11, "'0' is no port", "a port is a number from 1 to 65535"),
         ("smtp://mx:70000", 11, "'70000' is no port", "a port is a number from 1 to 65535"),
         ("smtp://mx:", 11, "'' is no port", "a port is a number from 1 to 65535"),
@@ -334,7 +331,8 @@ def test_how_servers_are_reached(tmp_path):
         ("{command: []}", "an empty list", "for example [sendmail, -bs]"),
         ("{command: sendmail -bs}", "a text where a list is due", "write [sendmail, -bs]"),
         ("{url: 'smtp://mx', protocol: smtp}", "'protocol' is for a command", "a URL says it by its scheme"),
-        ("{command: [x], protocol: pop3}", "'protocol' can't be 'pop3'", "allowed here: smtp, lmtp"),
+        ("{mx: 'imap://example.com'}", "mail exchangers speak SMTP", "name the server by 'url'"),
+        ("{command: [x], protocol: nntp}", "'protocol' can't be 'nntp'", "allowed here: smtp, lmtp, pop3, imap, sieve, tcp"),
         ("{command: [x], family: ipv4}", "'family' has no meaning for a command", "leave it out"),
         (
             "{url: 'lmtp+unix:///run/lmtp', source_address: 192.0.2.7}",

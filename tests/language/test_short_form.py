@@ -158,8 +158,8 @@ def test_a_placeholder_stands_for_code_and_status(text, shown, values):
         ("clsoe", "'clsoe' is no reply code of smtp", "did you mean 'close'?", 1),
         ("25${x}", "'25${x}' is no reply code of smtp", "a placeholder stands for the whole code, such as ${reply}", 1),
         ("${a}${b}", "a blank is due after '${a}'", "write '${a} ${b}'", 1),
-        ("", "an empty expectation", "write a code such as 250, a word such as close, or any", 1),
-        (" \n ", "an empty expectation", "write a code such as 250, a word such as close, or any", 1),
+        ("", "an empty expectation", "write a code such as 250, 2xx or 25x, a word such as close, or any", 1),
+        (" \n ", "an empty expectation", "write a code such as 250, 2xx or 25x, a word such as close, or any", 1),
         ("250 2.0.0 /(/", "'(' without ')'", r"write '\(' for the character", 12),
     ],
 )

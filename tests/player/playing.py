@@ -64,7 +64,7 @@ def says(*turns):
     return server
 
 
-_DRIVERS = ("tls", "peer", "now", "elapses")
+_DRIVERS = ("tls", "peer", "now", "elapses", "greets_after_tls")
 
 
 def run_steps(steps, *turns, **given):

@@ -30,6 +30,10 @@ def serve(request) -> Callable[[str], object]:
         if kind == "cyrus":
             with request.getfixturevalue("cyrus_server")("tls-server-end-point") as server:
                 yield server
+        elif kind == "mailbox":
+            yield getattr(request.getfixturevalue("own_mailboxes"), variation)
+        elif kind == "chain":
+            yield request.getfixturevalue("own_chain").mx.plain
         elif kind == "dovecot":
             yield request.getfixturevalue("dovecot_server").tcp
         elif variation:
@@ -56,15 +60,33 @@ def lay_out(folder: Path, running: Running) -> None:
         (folder / "tls" / "client.pem").write_text(pair.replace(key[0], ""))
 
 
+def sessions_of(block: Block, request) -> dict[str, Running]:
+    """Return the servers of an example's further sessions: a session's target is called like the server's door."""
+    named = re.findall(r"^ *(\w+): \{target: (\w+), protocol: \w+\}$", block.text, re.MULTILINE)
+    named += re.findall(r"^sessions: \{(\w+): \{target: (\w+), protocol: \w+\}\}$", block.text, re.MULTILINE)
+    if not block.words[1].startswith(("mailbox", "chain")):
+        return {}
+    mailboxes = request.getfixturevalue("own_mailboxes")
+    return {session: getattr(mailboxes, door) for session, door in named}
+
+
 @pytest.mark.parametrize("block", EXAMPLES)
-def test_it_passes(block: Block, serve, tmp_path):
+def test_it_passes(block: Block, serve, request, tmp_path):
     """What the manual says works does, with nothing to be warned of."""
     with serve(block.words[1]) as running:
         lay_out(tmp_path, running)
         path = tmp_path / "example.yaml"
         path.write_text(block.text, "utf-8")
         variables = {**running.variables, "second": SENDER}
-        result = run_case(path, running.url, variables, running.password, token=running.token, ca=running.ca)
+        result = run_case(
+            path,
+            running.url,
+            variables,
+            running.password,
+            token=running.token,
+            ca=running.ca,
+            sessions=sessions_of(block, request),
+        )
         assert result.outcome is Outcome.PASSED, f"{described(result)}\n{running.log_tail()}"
         assert () == result.warnings
 

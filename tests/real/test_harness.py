@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ from tests.servers import (
     postfix,
     server_root,
 )
-from tests.servers._process import Daemon, Door, living, serving
+from tests.servers._process import Daemon, Door, await_true, groups_below, living, serving
 from tests.servers._running import free_ports
 
 CLIENT = "client.example.org"
@@ -404,21 +404,3 @@ class TestProcesses:
         plain = postfix_server.plain
         assert plain.password not in repr(plain)
         assert plain.token not in repr(plain)
-
-
-def groups_below(root: Path) -> set[int]:
-    """Return the process groups of which a process was started with a path below `root`."""
-    found = set()
-    for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if f"{root}/".encode() in cmdline.read_bytes().replace(b"\0", b"/"):
-                found.add(os.getpgid(int(cmdline.parent.name)))
-    return found - {os.getpgid(0)}
-
-
-def await_true(claim: Callable[[], bool]) -> None:
-    """Look again and again until the claim holds; fail after the limit."""
-    limit = time.monotonic() + LIMIT
-    while not claim():
-        assert time.monotonic() < limit
-        time.sleep(0.01)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trustme
 
-NAMES = ("localhost", "127.0.0.1", "mail.example.com")
+NAMES = ("localhost", "127.0.0.1", "127.0.0.2", "mail.example.com")
 WRONG_NAMES = ("elsewhere.example.org",)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import hashlib
 import hmac
 import json
+import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,8 @@ FULL = f"full@{DOMAIN}"
 MAIL_USER = "mail"
 TOKEN_LIFE = 86_400
 """Seconds until a bearer token expires: longer than any test run."""
+KEY = secrets.token_bytes(32)
+"""What tokens are signed with: one is good at every server of a test run."""
 
 COMMON = """\
 base_dir = {root}/run
@@ -30,7 +32,6 @@ state_dir = {root}/state
 log_path = {root}/log
 listen = {host}
 hostname = mail.{domain}
-ssl = no
 protocols = {protocols}
 auth_verbose = yes
 auth_failure_delay = 0
@@ -43,15 +44,9 @@ service anvil {{
 """
 
 AUTH = """\
+ssl = no
 auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256 xoauth2 oauthbearer
-passdb {{
-  driver = oauth2
-  mechanisms = xoauth2 oauthbearer
-  args = {root}/oauth2.conf
-}}
-passdb {{
-  driver = {passdb}
-}}
+{passdb}
 userdb {{
   driver = static
   args = uid={user} gid={user} home={root}/mail/%u
@@ -63,6 +58,22 @@ service auth {{
 }}
 """
 
+# The first authenticates nobody. It says that failures are told at once: with auth_failure_delay = 0 alone they are
+# still looked through only twice a second.
+PASSDB = """\
+passdb {{
+  driver = static
+  args = noauthenticate=y nodelay=y
+}}
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {root}/oauth2.conf
+}}
+passdb {{
+  {passwords}
+}}"""
+
 OAUTH2 = """\
 introspection_mode = local
 local_validation_key_dict = fs:posix:prefix={root}/keys/
@@ -70,6 +81,7 @@ username_attribute = email
 """
 
 LMTP = """\
+ssl = no
 mail_location = maildir:~/Maildir
 first_valid_uid = 1
 mail_plugins = quota
@@ -119,12 +131,12 @@ def dovecot_lmtp(root: Path) -> Iterator[DovecotServer]:
     needs(PROGRAM, LMTP_PROGRAM, user="dovecot")
     make_folder(root)
     make_folder(root / "mail", MAIL_USER, MAIL_USER)
-    (root / "users").write_text("".join(_mailbox(root, name) for name in (SENDER, RECIPIENT, FULL)))
+    (root / "users").write_text("".join(mailbox_of(root, name) for name in (SENDER, RECIPIENT, FULL)))
 
     def launch() -> tuple[Daemon, list[Door], DovecotServer]:
         [port] = free_ports(1)
         path = str(root / "lmtp")
-        daemon = _start(root, COMMON + LMTP, protocols="lmtp", port=port)
+        daemon = start(root, COMMON + LMTP, protocols="lmtp", port=port)
         variables = MappingProxyType({**VARIABLES, "full": FULL})
         tcp = Running("dovecot lmtp", HOST, port, "", f"lmtp://{HOST}:{port}", root / "log", variables)
         unix = Running("dovecot lmtp unix", path, 0, "", f"lmtp+unix://{path}", root / "log", variables)
@@ -135,44 +147,58 @@ def dovecot_lmtp(root: Path) -> Iterator[DovecotServer]:
 
 
 @contextlib.contextmanager
-def authentication(root: Path, *, any_password: bool = False) -> Iterator[AuthService]:
-    """Run Dovecot's authentication service below `root`; with `any_password` it believes every password."""
+def authentication(root: Path, *, users: Iterable[str] = (), any_password: bool = False) -> Iterator[AuthService]:
+    """Run Dovecot's authentication service below `root`, for alice and `users`.
+
+    With `any_password` it believes every password.
+    """
     needs(PROGRAM, user="dovecot")
     make_folder(root)
-    (root / "passwords").write_text(f"{SENDER}:{{PLAIN}}{PASSWORD}::::::\n")
-    (root / "oauth2.conf").write_text(OAUTH2.format(root=root))
-    passdb = "static\n  args = nopassword=y" if any_password else f"passwd-file\n  args = scheme=PLAIN {root}/passwords"
+    write_authority(root, [SENDER, *users])
 
     def launch() -> tuple[Daemon, list[Door], AuthService]:
-        daemon = _start(root, COMMON + AUTH, protocols="", passdb=passdb)
+        daemon = start(root, COMMON + AUTH, protocols="", passdb=passdb(root, any_password=any_password))
         door = Door(str(root / "auth"), greeting=b"VERSION\t")
-        return daemon, [door], AuthService(root / "auth", _token(root / "keys", SENDER))
+        return daemon, [door], AuthService(root / "auth", token_of(SENDER))
 
     with serving(launch) as service:
         yield service
 
 
-def _start(root: Path, template: str, **values: str | int) -> Daemon:
+def start(root: Path, template: str, **values: str | int) -> Daemon:
+    """Start Dovecot with the configuration that the template is of."""
     config = root / "dovecot.conf"
-    config.write_text(template.format(root=root, host=HOST, domain=DOMAIN, user=MAIL_USER, **values))
+    config.write_text(template.format(**{"root": root, "host": HOST, "domain": DOMAIN, "user": MAIL_USER, **values}))
     return Daemon([PROGRAM, "-F", "-c", config], folder=root, log=root / "log")
 
 
-def _mailbox(root: Path, name: str) -> str:
+def mailbox_of(root: Path, name: str) -> str:
     """Return a line of the user database, in the form of passwd(5)."""
     quota = "userdb_quota_rule=*:bytes=1" if name == FULL else ""
     return f"{name}::{MAIL_USER}:{MAIL_USER}::{root}/mail/{name}::{quota}\n"
 
 
-def _token(keys: Path, user: str) -> str:
-    """Return a JSON web token (RFC 7519) for the user, and write the key that Dovecot checks it with."""
-    key = hashlib.sha256(str(keys).encode()).digest()
-    folder = make_folder(keys / "default" / "HS256")
-    (folder / "default").write_bytes(base64.b64encode(key))
+def token_of(user: str) -> str:
+    """Return a JSON web token (RFC 7519) for the user."""
     now = int(time.time())
     claims: dict[str, str | int] = {"sub": user, "email": user, "iat": now, "nbf": now, "exp": now + TOKEN_LIFE}
     signed = f"{_part({'alg': 'HS256', 'typ': 'JWT'})}.{_part(claims)}"
-    return f"{signed}.{_encode(hmac.digest(key, signed.encode(), 'sha256'))}"
+    return f"{signed}.{_encode(hmac.digest(KEY, signed.encode(), 'sha256'))}"
+
+
+def write_authority(root: Path, users: Iterable[str]) -> None:
+    """Write below `root` what `PASSDB` asks for: the users' passwords, and the key that tokens are checked with."""
+    (root / "passwords").write_text("".join(f"{user}:{{PLAIN}}{PASSWORD}::::::\n" for user in users))
+    (root / "oauth2.conf").write_text(OAUTH2.format(root=root))
+    folder = make_folder(root / "keys" / "default" / "HS256")
+    (folder / "default").write_bytes(base64.b64encode(KEY))
+
+
+def passdb(root: Path, *, any_password: bool = False) -> str:
+    """Return where Dovecot looks for passwords and tokens, as its configuration has it."""
+    passwords = f"driver = passwd-file\n  args = scheme=PLAIN {root}/passwords"
+    believed = "driver = static\n  args = nopassword=y"
+    return PASSDB.format(root=root, passwords=believed if any_password else passwords)
 
 
 def _part(value: Mapping[str, str | int]) -> str:

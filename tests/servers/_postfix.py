@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,8 +104,24 @@ error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
 virtual unix - n n - - virtual
+lmtp unix - - n - - lmtp
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
+"""
+
+# How a message comes to the server of the mailboxes, at once.
+DELIVERY = """\
+virtual_transport = lmtp:unix:{mailboxes}
+lmtp_connection_cache_on_demand = no
+recipient_delimiter = +
+in_flow_delay = 0
+queue_run_delay = 1s
+minimal_backoff_time = 1s
+maximal_backoff_time = 1s
+"""
+SPAM_FILTER = """\
+header_checks = regexp:{{ {{ /^X-Spam-Flag: DEFINITELY/ REJECT 5.7.1 this is spam }} }}
+body_checks = regexp:{{ {{ /GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL/ REJECT 5.7.1 this is spam }} }}
 """
 
 PLAIN = """\
@@ -156,16 +172,22 @@ class PostfixVariation:
     tls13_only: bool = False
     asks_certificate: bool = False
     """Clients may show a certificate, and `client.pem` beside the CA's file is one whose holder may relay."""
+    takes_spam: bool = False
+    """Nobody looks at what a message says; matters where it is handed on to the server of mailboxes."""
     many_names: bool = False
     """A client that asks for `other.example.com` is shown a certificate for that name, by the same CA."""
 
 
 @contextlib.contextmanager
-def postfix(root: Path, **variation: bool) -> Iterator[Listeners]:
+def postfix(
+    root: Path, *, mailboxes: Path | None = None, users: Sequence[str] = (), **variation: bool
+) -> Iterator[Listeners]:
     """Run one Postfix and its authentication service below `root`.
 
     Args:
         root: a folder that others may pass through, see `server_root`.
+        mailboxes: the UNIX socket of the LMTP server that keeps the mail; None for folders below `root`.
+        users: who else has a mailbox.
         variation: the fields of `PostfixVariation`.
     """
     broken = PostfixVariation(**variation)
@@ -174,8 +196,8 @@ def postfix(root: Path, **variation: bool) -> Iterator[Listeners]:
     _make_folders(root)
     files = certificate(root, expired=broken.expired_certificate, wrong_name=broken.wrong_certificate_name)
     policy = greylisting_policy() if broken.greylisting else contextlib.nullcontext("")
-    with authentication(root / "auth", any_password=broken.any_password) as auth, policy as asked:
-        _write_settled(root / "main.cf", _main(root, broken, files, auth, asked))
+    with authentication(root / "auth", users=users, any_password=broken.any_password) as auth, policy as asked:
+        _write_settled(root / "main.cf", _main(root, broken, files, auth, asked, users) + _delivery(broken, mailboxes))
 
         def launch() -> tuple[Daemon, list[Door], Listeners]:
             ports = dict(zip(("plain", "tls_only", "submissions"), free_ports(3), strict=True))
@@ -229,8 +251,10 @@ def _make_folders(root: Path) -> None:
     make_folder(root / "mail", MAIL_USER, MAIL_USER)
 
 
-def _main(root: Path, broken: PostfixVariation, files: Certificate, auth: AuthService, policy: str) -> str:
-    mailboxes = [f"{SENDER}=alice/", f"{RECIPIENT}=bob/"]
+def _main(
+    root: Path, broken: PostfixVariation, files: Certificate, auth: AuthService, policy: str, users: Sequence[str]
+) -> str:
+    mailboxes = [f"{SENDER}=alice/", f"{RECIPIENT}=bob/", *(f"{user}={user}/" for user in users)]
     if not broken.no_postmaster:
         mailboxes.append(f"postmaster@{DOMAIN}=postmaster/")
     if broken.accept_unknown:
@@ -258,6 +282,13 @@ def _main(root: Path, broken: PostfixVariation, files: Certificate, auth: AuthSe
         key=files.key,
         chain=files.chain,
     )
+
+
+def _delivery(broken: PostfixVariation, mailboxes: Path | None) -> str:
+    """Return what is special about the way to the server of the mailboxes."""
+    if mailboxes is None:
+        return ""
+    return DELIVERY.format(mailboxes=mailboxes) + ("" if broken.takes_spam else SPAM_FILTER.format())
 
 
 def _tls(root: Path, broken: PostfixVariation, files: Certificate) -> str:

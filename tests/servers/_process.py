@@ -121,6 +121,24 @@ def living(group: int) -> list[int]:
     return [pid for pid, state, its_group in _processes() if its_group == group and state not in "ZX"]
 
 
+def groups_below(root: Path) -> set[int]:
+    """Return the process groups of which a process was started with a path below `root`."""
+    found = set()
+    for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if f"{root}/".encode() in cmdline.read_bytes().replace(b"\0", b"/"):
+                found.add(os.getpgid(int(cmdline.parent.name)))
+    return found - {os.getpgid(0)}
+
+
+def await_true(claim: Callable[[], bool], seconds: float = START_LIMIT) -> None:
+    """Look again and again until the claim holds; fail after so many seconds."""
+    limit = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < limit
+        time.sleep(PAUSE)
+
+
 def _processes() -> Iterator[tuple[int, str, int]]:
     """Yield id, state and process group of every process, as proc(5) has them."""
     for stat in Path("/proc").glob("[0-9]*/stat"):

@@ -29,7 +29,7 @@ from runner.language.body import (
 )
 from runner.language.expecting import compile_expectation, refuse_unasked
 from runner.language.loader import Mapping, Node, Scalar, read_file, read_octets
-from runner.language.model import Bdat, Bytes, Data, Step
+from runner.language.model import Bdat, Bytes, Data, SentLiteral, Step
 from runner.language.reading import Reading
 from runner.language.template import Placeholder, Template, parse_text
 from runner.language.verbs.compiler import StepCompiler
@@ -78,6 +78,31 @@ def octets(compiler: StepCompiler, node: Mapping) -> Step | None:
     if body is None:
         return None
     return compiler.after(Bytes(**common, body=body, pause=pause, replies=replies, expect=expectation))
+
+
+def literal(compiler: StepCompiler, node: Mapping) -> SentLiteral | None:
+    """Compile `literal`, the octets that end a client line."""
+    reading, value = compiler.reading, node.get("literal")
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        body = _message(reading, value)
+    elif "text" in value.items:
+        body = _message(reading, value.get("text"))
+        if other := next((key for key in value.items if key in KINDS), ""):
+            reading.fail(value.items[other][0].span, f"'text' and '{other}' in one {{ }}", "it comes from one of them")
+    else:
+        body = _of_kind(reading, value)
+    is_sync = reading.machine.has_tags
+    if isinstance(value, Mapping) and "sync" in value.items:
+        is_sync = reading.boolean(value.get("sync")) is not False
+        if not reading.machine.has_tags:
+            advice = "leave it out: the octets leave at once"
+            reading.fail(value.items["sync"][0].span, "'sync' is for IMAP; here nothing is waited for", advice)
+    if compiler.in_pipeline and is_sync:
+        advice = "with a server that offers LITERAL+: {text: …, sync: false}"
+        reading.fail(node.items["literal"][0].span, "in a pipeline no go-ahead can be waited for", advice)
+    return SentLiteral(body, is_sync) if body is not None else None
 
 
 def _label(verb: str, value: Node | None) -> str:

@@ -68,6 +68,8 @@ class StepCompiler:
             return self._step(node, verbs)
         reading, before, given = self.reading, self.reading.session, self.given
         session, member = reading.session_of(node.get("session"))
+        if not reading.sessions[session].protocol:
+            return None  # what the step may say nobody knows
         reading.enter(session)
         self.given = {**given, "session": session, "member": member}
         try:
@@ -81,6 +83,9 @@ class StepCompiler:
             reading.enter(before)
 
     def _step(self, node: Mapping, verbs: list[str]) -> Step | None:
+        if not node.items.keys().isdisjoint(self.reading.machine.foreign):
+            self._refuse_foreign(node)
+            return None
         before, others = self.auth, dict(self.auths) if "when" in node.items else {}
         self.conditions += "when" in node.items
         step = VERBS[verbs[0] if verbs else "expect"](self, node)
@@ -92,6 +97,13 @@ class StepCompiler:
         if "when" in node.items:
             self._others_may_be_skipped(others)
         return step
+
+    def _refuse_foreign(self, node: Mapping) -> None:
+        """Tell verbs and keys that have no meaning in the session's protocol."""
+        machine = self.reading.machine
+        for key, advice in machine.foreign.items():
+            if key in node.items:
+                self.reading.fail(node.items[key][0].span, f"'{key}' has no meaning in {machine.name}", advice)
 
     def _expecting_others(self, step: Step | None, node: Mapping) -> Step | None:
         """Add what a step expects in place of one whole reply."""
@@ -162,7 +174,7 @@ class StepCompiler:
             reading.fail(node.items["is"][0].span, "'is' judges a variable", "name it: var: …")
         return When(
             span=node.span,
-            capability=reading.text(node.get("capability")).upper(),
+            capability=reading.capability(node.get("capability")),
             reply=reading.alternatives(node.get("reply"), with_connect_words=True),
             tls=reading.boolean(node.get("tls")),
             variable=reading.variable(node.get("var")),
@@ -180,9 +192,13 @@ class StepCompiler:
         """Make a client line: split off an AUTH line's response, and check a response as far as it is certain."""
         encode = given.get("encode", "auto")
         response, flat = None, line.flat
-        if not line.is_literal:
+        if (shown := self.reading.machine.password_at) is not None and (password := shown.match(flat)):
+            given["label"] = given["label"].replace(password[1], "⟨password⟩") if line.is_literal else given["label"]
+        elif not line.is_literal:
             label = given["label"]
             given["said"] = self.said(label, "send ", line) or self.said(label, "C: ", line)
+        if given.get("has_tag", True) and (slip := self.reading.machine.slip_in(flat)):
+            self.reading.fail(line.span, *slip)
         if "\n" in flat or "\r" in flat or "\0" in flat:
             advice = "one 'send' is one line; for a message there is 'data'"
             self.reading.fail(line.span, "a client line holds no CR, LF or NUL", advice)
@@ -208,7 +224,7 @@ class StepCompiler:
                 "or say encode: base64 (a response) or encode: none",
             )
             self.auth = AuthState.UNKNOWN
-        is_ready = response is None and line.is_literal and encode != "base64"
+        is_ready = response is None and line.is_literal and encode != "base64" and not given.get("literal")
         ready = to_bytes(line.flat) + given.get("eol", b"\r\n") if is_ready else b""
         return Send(line=line, response=response, ready=ready, **given)
 

@@ -10,6 +10,7 @@ from runner.language.loader import Mapping
 from runner.language.model import Auth, Exchange, Hangup, Step, Wait
 from runner.language.reading import Reading
 from runner.language.template import Placeholder, Template, did_you_mean
+from runner.language.verbs.bodies import literal
 from runner.language.verbs.compiler import StepCompiler
 
 EOLS = {"crlf": b"\r\n", "lf": b"\n", "cr": b"\r", "none": b""}
@@ -54,6 +55,10 @@ def send(compiler: StepCompiler, node: Mapping) -> Step | None:
         given["eol"] = EOLS.get(reading.text(node.get("eol")) or "crlf", b"\r\n")
         given["encode"] = reading.text(node.get("encode")) or "auto"
         given["replies"] = reading.count(node.get("replies"))
+    if "literal" in node.items:
+        given["literal"] = literal(compiler, node)
+    if "tag" in node.items:
+        given["has_tag"] = False
     if line is None:
         compiler.auth = AuthState.UNKNOWN
         return None
@@ -85,21 +90,23 @@ def _auth_parts(reading: Reading, mechanism: Template, inner: Mapping | None) ->
     """Return the parts of the credentials: as written, else `${username}` and the like where they are wanted."""
     from runner.sasl import MECHANISMS  # noqa: PLC0415 -- hashes and json: only where a scenario uses auth
 
-    known = MECHANISMS.get(mechanism.flat.upper())
-    if known is None and mechanism.is_literal and mechanism.flat.upper() != "BEST":
-        advice = did_you_mean(mechanism.flat.upper(), (*MECHANISMS, "best"), "the mechanisms are")
+    name, own = mechanism.flat.upper(), reading.machine.own_mechanisms
+    known = MECHANISMS.get(name)
+    wants = known.wants if known is not None else ("username", "password") if name in own else None
+    if wants is None and mechanism.is_literal and name != "BEST":
+        advice = did_you_mean(name, (*MECHANISMS, *own, "best"), "the mechanisms are")
         reading.fail(mechanism.span, f"unknown mechanism '{mechanism.flat}'", advice)
+    taken = (*wants, *_BESIDES.get(name, ())) if wants is not None else None
     parts: dict[str, Template] = {}
     for part in ("username", "password", "token", "authzid"):
         written = reading.template(inner.get(part)) if inner else None
-        if inner and known is not None and part in inner.items and part not in (*known.wants, *_BESIDES[known.name]):
-            taken = (*known.wants, *_BESIDES[known.name])
+        if inner and taken is not None and part in inner.items and part not in taken:
             advice = f"it takes {', '.join(taken)}" if taken else "it takes none of them"
-            reading.fail(inner.items[part][0].span, f"{known.name} takes no '{part}'", advice)
+            reading.fail(inner.items[part][0].span, f"{name} takes no '{part}'", advice)
         if written is not None:
             parts[part] = written
-        elif part != "authzid" and (known is None or part in known.wants):
-            default = None if known is not None else ""
+        elif part != "authzid" and (wants is None or part in wants):
+            default = None if wants is not None else ""
             implied = Placeholder(part, default, (), mechanism.span)
             parts[part] = reading.noted(Template((implied,), mechanism.span))
     return parts

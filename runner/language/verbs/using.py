@@ -87,16 +87,30 @@ def _parameters(
 
 
 def check_alone(fragment: Fragment, find_file: FindFile, problems: list[Problem]) -> None:
-    """Add what is wrong with a fragment whoever uses it."""
-    protocol = fragment.protocol if fragment.protocol in PROTOCOLS else next(iter(PROTOCOLS))
-    span = fragment.steps.span if fragment.steps is not None else None
-    if span is None:
+    """Add what is wrong with a fragment whoever uses it.
+
+    One that does not say what it is for may be for any protocol: something is wrong with it where none will do.
+    """
+    known = [fragment.protocol] if fragment.protocol in PROTOCOLS else list(PROTOCOLS)
+    first: list[Problem] | None = None
+    for protocol in known:
+        found: list[Problem] = []
+        _check_for(protocol, fragment, find_file, found)
+        if not found:
+            return
+        first = found if first is None else first
+    problems += first or ()
+
+
+def _check_for(protocol: str, fragment: Fragment, find_file: FindFile, problems: list[Problem]) -> None:
+    """Add what is wrong with a fragment where a session uses it that speaks this; of others nobody knows what."""
+    if fragment.steps is None:
         return
+    span = fragment.steps.span
     named = {text.partition("[")[0]: "[" in text for text in _sessions(fragment.steps)}
-    sessions = {
-        name: Session(name, span, protocol, count=_ANY_COUNT if has_members else 0)
-        for name, has_members in {MAIN: False, **named}.items()
-    }
+    sessions = {MAIN: Session(MAIN, span, protocol)}
+    for name, has_members in named.items():
+        sessions.setdefault(name, Session(name, span, "", count=_ANY_COUNT if has_members else 0))
     reading = Reading(machine=PROTOCOLS[protocol], find_file=find_file, problems=problems, sessions=sessions)
     # Where it is used an AUTH exchange may be open.
     compiler = StepCompiler(reading, dict.fromkeys(sessions, AuthState.UNKNOWN))

@@ -1,0 +1,282 @@
+"""What steps of POP3, IMAP, ManageSieve and tcp say, and what is told of those that make no sense there."""
+
+import pytest
+from compiling import compiled, problems_in
+
+from runner.language.model import Exchange, Group, Send
+from runner.matching.expectation import Expectation, Short, Until, Word
+
+
+def steps_of(protocol, *lines):
+    return compiled("\n".join((f"name: x\nprotocol: {protocol}\nsteps:", *lines))).steps
+
+
+def told(protocol, *lines):
+    """Return what is wrong with steps: the line in `lines` (from 1), the message and the advice."""
+    problems = problems_in("\n".join((f"name: x\nprotocol: {protocol}\nsteps:", *lines)))
+    return [(problem.span.line - 3, problem.message, problem.advice) for problem in problems]
+
+
+def expected(protocol, text):
+    (step,) = steps_of(protocol, f"  - expect: {text}")
+    assert isinstance(step, Exchange)
+    assert step.expect is not None
+    return step.expect
+
+
+# The short form.
+
+
+@pytest.mark.parametrize(
+    ("protocol", "text", "code", "status"),
+    [
+        ("pop3", "+OK", "+OK", ""),
+        ("pop3", "'-ERR [IN-USE]'", "-ERR", "[IN-USE]"),
+        ("pop3", "+", "+", ""),
+        ("imap", "OK", "OK", ""),
+        ("imap", "ok", "OK", ""),
+        ("imap", "'NO [AUTHENTICATIONFAILED]'", "NO", "[AUTHENTICATIONFAILED]"),
+        ("imap", "'OK [APPENDUID * 3]'", "OK", "[APPENDUID * 3]"),
+        ("imap", "PREAUTH", "PREAUTH", ""),
+        ("sieve", "no (quota/maxsize)", "NO", "(quota/maxsize)"),
+        ("sieve", "BYE", "BYE", ""),
+    ],
+)
+def test_a_code_and_a_status(protocol, text, code, status):
+    """Each protocol has codes of its own; their case does not count where the RFC says so."""
+    assert (Short(code, status),) == expected(protocol, text).alternatives
+
+
+@pytest.mark.parametrize(
+    ("protocol", "text", "shown"),
+    [
+        ("pop3", "+OK 2 *", "+OK 2 *"),
+        ("imap", "'NO [TRYCREATE] *'", "NO [TRYCREATE] *"),
+        ("imap", "OK /done/i", "OK /done/i"),
+        ("imap", "'OK [UIDNEXT ${x:-1}] *'", "OK [UIDNEXT ${x:-1}] *"),
+        ("tcp", "220 *", "220 *"),
+        ("tcp", "OK", "OK"),
+        ("tcp", "250-STARTTLS", "250-STARTTLS"),
+        ("tcp", "/^2/", "/^2/"),
+    ],
+)
+def test_what_follows_is_text(protocol, text, shown):
+    """Where there are no codes all of it is; a status with a placeholder is matched as text, too."""
+    (one,) = expected(protocol, text).alternatives
+    assert isinstance(one, Short)
+    assert one.text is not None
+    assert shown == str(one)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "text", "message", "advice"),
+    [
+        ("imap", "250", "'250' is no reply code of imap", "write a code"),
+        ("imap", "OKAY", "'OKAY' is no reply code of imap", ""),
+        ("imap", "'OK [TRYCREATE'", "begins like a response code and is none", "between [ and ]"),
+        ("pop3", "OK", "'OK' is no reply code of pop3", "write +OK, -ERR or +"),
+        ("sieve", "'NO (QUOTA'", "begins like a response code and is none", "between ( and )"),
+        ("pop3", "untagged", "'untagged' is no reply code of pop3", ""),
+        ("smtp", "untagged", "", ""),
+        ("imap", "untagged", "untagged data: which?", "untagged: '* EXISTS'"),
+        ("imap", "[untagged, OK]", "'untagged' beside other replies", "has no other"),
+        ("imap", "'untagged 5 EXISTS'", "nothing follows the word 'untagged'", "write 'untagged' alone"),
+    ],
+)
+def test_a_slip_is_told(protocol, text, message, advice):
+    """With what is meant."""
+    ((line, found, more),) = told(protocol, f"  - expect: {text}")
+    assert 1 == line
+    assert message in found
+    assert advice in more
+
+
+def test_a_block_has_its_code_where_the_protocol_has_it():
+    """POP3 says it first, IMAP and ManageSieve last; other lines are whole."""
+    (pop,) = steps_of("pop3", "  - expect: |", "      +OK *", "      1 *", "      +OK is text here")
+    (imap,) = steps_of("imap", "  - expect: |", "      * FLAGS *", "      ...", "      OK [READ-WRITE] *")
+    blocks = [step.expect.alternatives[0] for step in (pop, imap)]
+    assert [["+OK", "", ""], ["", "", "OK"]] == [[line.code for line in block.lines] for block in blocks]
+    assert ["*", "1 *", "+OK is text here"] == [str(line.text) for line in blocks[0].lines]
+
+
+# Keys.
+
+
+@pytest.mark.parametrize(
+    ("protocol", "step", "message"),
+    [
+        ("imap", "data: x", "'data' has no meaning in imap"),
+        ("pop3", "bdat: x", "'bdat' has no meaning in pop3"),
+        ("sieve", "expect_line: x", "'expect_line' has no meaning in sieve"),
+        ("imap", "{send: NOOP, expect_each: [OK]}", "'expect_each' has no meaning in imap"),
+        ("pop3", "{send: NOOP, literal: x}", "'literal' has no meaning in pop3"),
+        ("pop3", "{send: NOOP, tag: none}", "'tag' has no meaning in pop3"),
+        ("sieve", "{expect: OK, untagged: x}", "'untagged' has no meaning in sieve"),
+        ("imap", "{expect: OK, until: /x/}", "'until' has no meaning in imap"),
+        ("sieve", "{expect: OK, message: {body: x}}", "'message' has no meaning in sieve"),
+        ("tcp", "starttls:", "'starttls' has no meaning in tcp"),
+        ("tcp", "auth: PLAIN", "'auth' has no meaning in tcp"),
+        ("tcp", "{expect: x, capabilities: [X]}", "'capabilities' has no meaning in tcp"),
+        ("smtp", "{send: NOOP, literal: x}", "'literal' has no meaning in smtp"),
+        ("lmtp", "{expect: 250, untagged: x}", "'untagged' has no meaning in lmtp"),
+    ],
+)
+def test_what_a_protocol_has_not_is_told(protocol, step, message):
+    """With what to write in its place."""
+    ((_, found, advice),) = told(protocol, f"  - {step}")
+    assert message == found
+    assert advice
+
+
+@pytest.mark.parametrize("text", ["steps: [{when: {capability: X}, expect: y}]", "requires: {capability: X}\nsteps: [{expect: y}]"])
+def test_a_condition_that_nobody_could_judge_is_told(text):
+    """Lines without rules show no capabilities."""
+    (problem,) = problems_in(f"name: x\nprotocol: tcp\n{text}\n")
+    assert "'capability' has no meaning in tcp" == problem.message
+
+
+def test_a_literal_ends_a_line():
+    """Its values are those of data; without sync it leaves at once."""
+    steps = steps_of(
+        "imap",
+        "  - {send: APPEND a, literal: hello}",
+        "  - {send: APPEND a, literal: {text: hello, sync: false}}",
+        "  - {send: APPEND a, literal: {size: 1KB}}",
+    )
+    found = [step.literal for step in steps if isinstance(step, Send)]
+    assert [True, False, True] == [one.is_sync for one in found]
+    assert ["hello", "hello"] == [str(one.body.head) for one in found[:2]]
+    (sieve,) = steps_of("sieve", "  - {send: PUTSCRIPT a, literal: keep;}")
+    assert isinstance(sieve, Send)
+    assert sieve.literal is not None
+    assert not sieve.literal.is_sync
+
+
+@pytest.mark.parametrize(
+    ("protocol", "step", "message"),
+    [
+        ("imap", "{send: A, literal: {text: x, file: y}}", "'text' and 'file' in one { }"),
+        ("sieve", "{send: A, literal: {text: x, sync: true}}", "'sync' is for IMAP; here nothing is waited for"),
+        ("imap", "pipeline: [{send: A, literal: x}]", "in a pipeline no go-ahead can be waited for"),
+    ],
+)
+def test_a_literal_told_wrongly(protocol, step, message):
+    """What can't be is refused."""
+    ((_, found, _),) = told(protocol, f"  - {step}")
+    assert message == found
+
+
+def test_untagged_data_is_expected():
+    """Beside a reply, and alone."""
+    beside, alone = steps_of(
+        "imap",
+        "  - {send: NOOP, expect: OK, untagged: ['* EXISTS', '/(?P<n>\\d+) RECENT/']}",
+        "  - {expect: untagged, untagged: '* EXISTS', within: 2s}",
+    )
+    assert ["* EXISTS", r"/(?P<n>\d+) RECENT/"] == [str(one) for one in beside.expect.untagged]
+    assert (Word.UNTAGGED,) == alone.expect.alternatives
+    assert 2 == alone.expect.within
+
+
+def test_the_star_that_imap_writes_is_not_written():
+    """In front of a word that begins untagged data it can't be meant as a glob."""
+    ((_, message, advice),) = told("imap", "  - {expect: OK, untagged: '* CAPABILITY *'}")
+    assert "without the '* '" in message
+    assert "CAPABILITY *" in advice
+
+
+@pytest.mark.parametrize(
+    ("text", "until"),
+    [("{lines: 3}", Until(lines=3)), ("{silence: 500ms}", Until(lines=0, silence=0.5))],
+)
+def test_a_reply_ends(text, until):
+    """By number or by a pause."""
+    (step,) = steps_of("tcp", f"  - {{expect: x, until: {text}}}")
+    assert until == step.expect.until
+
+
+def test_a_reply_ends_at_a_line():
+    """That a regex finds something in; a glob is refused."""
+    (step,) = steps_of("tcp", "  - {expect: x, until: /^END$/}")
+    assert "/^END$/" == str(step.expect.until.pattern)
+    ((_, message, _),) = told("tcp", "  - {expect: x, until: END}")
+    assert "'END' is no regex" == message
+    ((_, message, _),) = told("tcp", "  - {expect: x, until: {lines: 0}}")
+    assert "'lines' of nothing ends no reply" == message
+
+
+def test_a_password_that_is_written_out_is_in_no_label():
+    """What a report calls the step hides it."""
+    steps = steps_of("pop3", "  - {send: PASS hunter2, expect: +OK}", "  - {send: 'PASS ${p:-x}', expect: +OK}")
+    assert ["send PASS ⟨password⟩", "send PASS ${p:-x}"] == [step.label for step in steps]
+    (imap,) = steps_of("imap", "  - {send: LOGIN alice hunter2, expect: OK}")
+    assert "send LOGIN alice ⟨password⟩" == imap.label
+
+
+def test_a_tag_that_is_written_is_told():
+    """The runner writes it."""
+    ((_, message, advice),) = told("imap", "  - send: a001 LOGIN alice x")
+    assert "a001" in message
+    assert "tag: none" in advice
+    steps_of("imap", "  - {send: a001 LOGIN alice x, tag: none}")
+
+
+# A talk.
+
+
+def talk(protocol, *lines):
+    (group,) = steps_of(protocol, "  - talk: |", *(f"      {line}" for line in lines))
+    assert isinstance(group, Group)
+    found = []
+    for step in group.steps:
+        assert isinstance(step, Exchange)
+        wanted = "" if step.expect is None else str(step.expect)
+        found.append((str(step.line) if isinstance(step, Send) else "", wanted))
+    return found
+
+
+def test_lines_up_to_the_clients_next_are_one_reply():
+    """No line says that it is the last."""
+    assert [("", "+OK *"), ("LIST", "+OK 2 messages\n1 120\n2 200"), ("QUIT", "+OK")] == talk(
+        "pop3", "S: +OK *", "C: LIST", "S: +OK 2 messages", "S: 1 120", "S: 2 200", "S: .", "C: QUIT", "S: +OK"
+    )
+
+
+def test_a_talk_with_an_imap_server():
+    """The greeting has a star; a go-ahead is a reply by itself; what is all untagged came by itself."""
+    assert [
+        ("", "OK * ready"),
+        ("SELECT INBOX", "* 3 EXISTS\n...\nOK [READ-WRITE] *"),
+        ("IDLE", "+ idling"),
+        ("", "untagged"),
+        ("DONE", "OK"),
+    ] == talk(
+        "imap",
+        *("S: * OK * ready", "C: SELECT INBOX", "S: * 3 EXISTS", "S: ...", "S: OK [READ-WRITE] *", "C: IDLE"),
+        *("S: + idling", "S: * 4 EXISTS", "C: DONE", "S: OK"),
+    )
+
+
+def test_a_talk_of_lines():
+    """Where a reply is one line, each line is one."""
+    assert [("", "220-a"), ("", "220 b"), ("QUIT", "221 *")] == talk("tcp", "S: 220-a", "S: 220 b", "C: QUIT", "S: 221 *")
+
+
+# Sessions.
+
+
+def test_a_target_that_is_called_like_a_scheme_speaks_it():
+    """So that a file can be judged before anybody says what the target is."""
+    scenario = compiled("name: x\nsessions: {inbox: imaps}\nsteps:\n  - {session: inbox, expect: OK}\n")
+    assert "imap" == scenario.sessions["inbox"].protocol
+    (step,) = scenario.steps
+    assert isinstance(step, Exchange)
+    assert Expectation((Short("OK"),)) == step.expect
+
+
+def test_a_fragment_speaks_what_its_session_speaks(tmp_path):
+    """One that says nothing is judged where it is used."""
+    (tmp_path / "login.yaml").write_text("fragment: {params: []}\nsteps: [{expect: OK}]\n")
+    text = f"name: x\nsessions: {{inbox: imap}}\nsteps:\n  - {{session: inbox, use: '{tmp_path}/login.yaml'}}\n"
+    assert [] == [problem for problem in problems_in(text) if "reply code" in problem.message]
