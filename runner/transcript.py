@@ -164,7 +164,7 @@ def _restored(rendered: RenderedTranscript, started: float | None) -> Transcript
     return transcript
 
 
-# Time, side, bytes, marks, and how many bytes were left out just before these.
+# Time, side, bytes, marks, and how many bytes were left out just before these: of this side; of both, where it is `*`.
 _Event = tuple[float, Who, bytes, tuple[Mark, ...], int]
 
 
@@ -245,9 +245,10 @@ def _ends(events: list[_Event]) -> list[_Event]:
         return events
     first = bisect_right(weights, WHOLE_FIRST) - 1
     last = min(bisect_left(weights, weights[-1] - WHOLE_LAST), len(events) - 1)
-    now, who, data, marks, gap = events[last]
-    gap += sum(len(event[2]) + event[4] for event in events[first:last])
-    return [*events[:first], (now, who, data, marks, gap), *events[last + 1 :]]
+    while first and events[first - 1][1] == "*" and events[first - 1][4]:
+        first -= 1  # what was left out before is told together
+    gap = sum(len(event[2]) + event[4] for event in events[first:last])
+    return [*events[:first], (events[last][0], "*", b"", (), gap), *events[last:]]
 
 
 @dataclass(slots=True)
@@ -307,6 +308,8 @@ def _find_literals(runs: list[_Run]) -> None:
     announced = 0  # of the client, and not asked for
     for run in runs:
         if run.who == "*":
+            if run.gap:
+                left["C"] = left["S"] = announced = 0  # of which side how much is missing nobody knows
             continue
         if run.who == "C":
             left["C"], announced = max(left["C"] - run.gap, 0), 0
@@ -338,14 +341,15 @@ def _has_go_ahead(data: bytes) -> bool:
 def _segments(runs: list[_Run]) -> list[list[_Run]]:
     """Return, for each side, the runs between two gaps: secrets are searched over all of them at once."""
     segments: dict[tuple[Who, int], list[_Run]] = {}
-    gaps = 0
+    gaps: dict[Who, int] = {"C": 0, "S": 0}
     for run in runs:
-        gaps += run.gap > 0
+        for side in gaps:
+            gaps[side] += run.gap > 0 and run.who in (side, "*")
         if run.who != "*":
-            segments.setdefault((run.who, gaps), []).append(run)
-    for (_, number), segment in segments.items():
+            segments.setdefault((run.who, gaps[run.who]), []).append(run)
+    for (who, number), segment in segments.items():
         segment[0].is_headless = number > 0
-        segment[-1].is_cut = number < gaps
+        segment[-1].is_cut = number < gaps[who]
     return list(segments.values())
 
 
@@ -396,7 +400,7 @@ def _merged(marks: list[Mark]) -> list[Mark]:
 def _run_lines(run: _Run, redactor: Redactor) -> list[Line]:
     if run.who == "*":
         text = redactor.mask(run.data.decode())
-        lines = [Line(run.times[0][1], "*", cut_line(escape(text)))]
+        lines = [] if run.gap else [Line(run.times[0][1], "*", cut_line(escape(text)))]
     else:
         lines = _data_lines(run, redactor)
     if run.gap:

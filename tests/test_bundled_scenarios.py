@@ -18,6 +18,8 @@ from runner.results import Outcome
 
 FILES = {path.stem: path for path in sorted(SCENARIOS.rglob("*.yaml"))}
 SMTP = sorted(name for name, path in FILES.items() if path.parent.name in {"mx", "submission"})
+#: The folders for servers where users read mail and manage scripts.
+MAILBOXES = frozenset({"imap", "pop3", "sieve"})
 MODELINE = "# yaml-language-server: $schema=../../schema/scenario.schema.json"
 ACCOUNTS = {"domain", "sender", "recipient", "unknown", "external", "username", "password"}
 CONVERSATIONS = ("local-delivery", "relay-refused", "auth-login-relay")
@@ -76,7 +78,8 @@ class TestForm:
     def test_description_says_where_to_look(self, name):
         """Who sees a scenario red is told where to look, in each of the usual servers."""
         description = scenario_of(name).description
-        assert [word for word in ("Postfix", "Exim") if word not in description] == []
+        servers = ("Dovecot", "Cyrus") if FILES[name].parent.name in MAILBOXES else ("Postfix", "Exim")
+        assert [word for word in servers if f"{word}: " not in description] == []
 
     @each_file
     def test_because_names_its_source(self, name):
@@ -99,9 +102,17 @@ class TestForm:
         folder = FILES[name].parent.name
         scenario = scenario_of(name)
         assert FILES[name].parent.parent == SCENARIOS
-        assert folder in {"mx", "submission", "lmtp"}
+        assert folder in {"mx", "submission", "lmtp", "tcp", *MAILBOXES}
         assert folder in scenario.tags
-        assert ("lmtp" if folder == "lmtp" else "smtp") == scenario.protocol
+        assert ("smtp" if folder in {"mx", "submission"} else folder) == scenario.protocol
+
+    def test_folders_and_tags_are_documented(self):
+        """The page beside the folders names each of them, and each tag."""
+        page = (SCENARIOS / "README.md").read_text()
+        folders = {path.parent.name for path in FILES.values()}
+        assert folders == set(re.findall(r"^\| `pack:(\w+)` \|", page, re.MULTILINE))
+        tags = {tag for name in FILES for tag in scenario_of(name).tags}
+        assert tags <= set(re.findall(r"`([\w-]+)`", page.partition("## The scenarios' own tags")[2]))
 
     def test_names_fit(self):
         """A table of 80 columns tells the scenarios apart: names are short, and no two are the same."""

@@ -346,3 +346,55 @@ def test_a_secret_learnt_late_is_hidden_in_what_came_before():
     made.received(1.0, b"250 0123456789abcdef\r\n")
     redactor.learn("password", "0123456789abcdef")
     assert [line.text for line in made.lines()] == ["250 ⟨password⟩"]
+
+
+def test_a_gap_of_one_side_hides_nothing_of_the_other():
+    """What answers a long message is shown, however long the secrets are that the gap may have cut."""
+    secret = "s3cret" * 100
+    lines = shown(
+        ("S", b"354 go on\r\n"),
+        ("C", b"a line of a message\r\n" * 10_000),
+        ("S", b"552 too big\r\n"),
+        ("C", b"QUIT\r\n"),
+        secret=secret,
+    )
+    assert "S: 354 go on" == lines[0]
+    assert ["S: 552 too big", "C: QUIT"] == lines[-2:]
+    assert any("bytes left out" in line for line in lines)
+
+
+# Literals.
+
+
+def literals(*events):
+    """The lines of literals in a transcript of (side, bytes) events."""
+    made = Transcript("main", Redactor({"password": PASSWORD}), has_literals=True)
+    for now, (side, data) in enumerate(events, 100):
+        (made.sent if side == "C" else made.received)(now, data)
+    return [str(line) for line in pickle.loads(pickle.dumps(made)).lines() if line.is_literal]
+
+
+def test_the_lines_of_literals_are_known():
+    """Octets of literals are told from the lines that they stand in, over chunks and what was sent meanwhile."""
+    octets = f"x\r\nmy {PASSWORD}\r\nA1 OK no\r\nrest".encode()
+    announced = b"* 1 FETCH (BODY[] {%d}\r\n" % len(octets)
+    expected = ["S: x", "S: my ⟨password⟩", "S: A1 OK no"]
+    for cut in range(len(octets)):
+        assert expected == literals(
+            ("S", announced + octets[:cut]), ("S", octets[cut:] + b" FLAGS ())\r\nA1 OK {3}\r\n")
+        )
+    assert ["S: x"] == literals(("S", b"{6}\r\nx\r\n"), ("C", b"A2 NOOP\r\n"), ("S", b"abc)\r\nA1 OK\r\n"))
+
+
+def test_a_literal_that_is_left_out_in_part():
+    """What was left out of it counts: its end is where it was."""
+    size = 300_000
+    shown = literals(("S", b"* 1 FETCH (BODY[] {%d}\r\n" % size + b"0123456\n" * (size // 8) + b")\r\nA1 OK done\r\n"))
+    assert ["S: 0123456\\x0a"] == sorted(set(shown))
+
+
+def test_lines_without_literals_are_none():
+    """Where a protocol has none, a line that looks like the beginning of one is a line."""
+    made = Transcript()
+    made.received(100, b"250 {5}\r\n250 ok\r\n")
+    assert [False, False] == [line.is_literal for line in made.lines()]

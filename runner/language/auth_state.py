@@ -39,7 +39,7 @@ def after_expect(state: AuthState, expectation: Expectation | None, machine: typ
 
 def _is_challenge(one: Alternative, machine: type[Machine]) -> bool | None:
     if isinstance(one, Short):
-        return code_fits(one.code, machine.challenge_code) if one.code[0] != "x" else None
+        return code_fits(one.code, machine.challenge_code) if one.code[:1] != "x" else None
     if isinstance(one, Block):
         return any(line.code == machine.challenge_code for line in one.lines)
     return None if isinstance(one, Given) or one is Word.ANY else False

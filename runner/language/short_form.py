@@ -7,6 +7,7 @@ become slots, so that a value is matched literally and never read as a pattern.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -143,7 +144,8 @@ class ShortFormReader:
         pattern = self.pattern(text) if text is not None else None
         if text is not None and pattern is None:
             return None
-        return Given(Slot(placeholder), grammar, pattern)
+        given = Given(Slot(placeholder), grammar, pattern)
+        return given if self.machine.head_at is None else replace(given, told=self.machine.codes_told)
 
     def pattern(self, template: Template) -> Pattern | None:
         """Compile a pattern, glob or `/regex/`; None if it is wrong (and then a problem was added)."""

@@ -60,11 +60,12 @@ class Short:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A placeholder in place of `CODE [STATUS]`; `grammar` is what its value must be, whole."""
+    """A placeholder in place of `CODE [STATUS]`; `grammar` is what its value must be, whole, and `told` says it."""
 
     slot: Slot
     grammar: re.Pattern[str]
     text: Pattern | None = None
+    told: str = "a code such as '250' or '550 5.7.1'"
 
     def fill(self, value_of: ValueOf) -> Short:
         """Return the short form that the placeholder's value makes.
@@ -74,9 +75,7 @@ class Given:
         """
         value = value_of(self.slot).strip(" ")
         if not self.grammar.fullmatch(value):
-            raise ExpectationError(
-                f"the value of {self.slot} is '{value}', where a code such as '250' or '550 5.7.1' is due"
-            )
+            raise ExpectationError(f"the value of {self.slot} is '{value}', where {self.told} is due")
         code, _, status = value.partition(" ")
         if self.grammar.flags & re.IGNORECASE:
             code = code.upper()

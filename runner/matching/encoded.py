@@ -1,4 +1,4 @@
-"""What a message's text is wrapped in, taken off: transfer encodings, charsets and encoded words (RFC 2045, RFC 2047).
+"""What a message's text is wrapped in, taken off: charsets and encoded words (RFC 2045, RFC 2047).
 
 Every function takes any octets, raises nothing and needs time and memory in proportion to them. Each gives back, beside
 the text, why that may not be all that a mail program would show, or an empty text.
@@ -6,18 +6,17 @@ the text, why that may not be all that a mail program would show, or an empty te
 
 from __future__ import annotations
 
-import binascii
 import re
-from collections.abc import Iterator
+from email.errors import HeaderParseError
+from email.header import decode_header
 from encodings.aliases import aliases
 from functools import cache
 
 from runner.protocol.reply import decode
 
-_BLANKS = b" \t\r\n"
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
-# These hold octets as they are (RFC 2045 section 6.2).
-_AS_IT_IS = ("", "7bit", "8bit", "binary")
+MOST_WORDS = 1_000
+"""Encoded words of a header: the library's time grows with their square."""
+
 _UTF_8 = frozenset({"", "utf_8", "utf8", "ascii", "us_ascii"})
 # No charsets, though the library has them under such names: their time isn't bounded, or they make no text.
 _NO_CHARSETS = frozenset(
@@ -25,45 +24,13 @@ _NO_CHARSETS = frozenset(
 )
 # Charsets of mail that the library has under no other name than its own, or under another than mail's.
 _MORE_CHARSETS = {"koi8_u": "koi8_u", "windows_874": "cp874", "cp874": "cp874", "iso_8859_8_i": "iso8859_8"}
-# `=?charset*language?encoding?text?=`; blanks in the text are wrong and seen all the same.
-_WORD = re.compile(r"=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?([BbQq])\?([^?]*)\?=")
-# No charset and no encoding has a longer one.
+# Encoded words, `=?charset*language?encoding?text?=`, with nothing but blanks between them; blanks in the text are
+# wrong and seen all the same.
+_WORD = r"=\?[^?*\s]{1,40}(?:\*[^?\s]{0,40})?\?[BbQq]\?[^?]*\?="
+_RUN = re.compile(rf"{_WORD}(?:[ \t]*{_WORD})*+")
+_BROKEN = "an encoded word is broken"
+# No charset has a longer name.
 _LONGEST_NAME = 40
-
-
-def decode_transfer(data: bytes, encoding: str) -> tuple[bytes, str]:
-    """Return what a part's octets stand for by its Content-Transfer-Encoding, and what is wrong.
-
-    >>> decode_transfer(b"Z3LDvMOf", "base64")[0].decode()
-    'grüß'
-    """
-    match encoding.lower():
-        case "base64":
-            return _decode_base64(data)
-        case "quoted-printable":
-            return binascii.a2b_qp(data), ""
-        case _:
-            return data, f"the transfer encoding{_quoted(encoding)} is not known" if is_encoded(encoding) else ""
-
-
-def is_encoded(encoding: str) -> bool:
-    """Whether a Content-Transfer-Encoding is one of those that change the octets, or is not known."""
-    return encoding.lower() not in _AS_IT_IS
-
-
-def _quoted(name: str) -> str:
-    """Return a name to be shown: whole or not at all, for a secret that is cut isn't known for one."""
-    return f" '{name}'" if len(name) <= _LONGEST_NAME else ""
-
-
-def _decode_base64(data: bytes) -> tuple[bytes, str]:
-    bare = data.translate(None, _BLANKS)
-    try:
-        return binascii.a2b_base64(bare, strict_mode=True), ""
-    except ValueError:
-        first = _NOT_BASE64.sub(b"", bare.partition(b"=")[0])
-        whole = first[:-1] if len(first) % 4 == 1 else first
-        return binascii.a2b_base64(whole + b"=" * (-len(whole) % 4)), "its base64 is broken"
 
 
 def decode_charset(data: bytes, charset: str) -> tuple[str, str]:
@@ -83,7 +50,9 @@ def decode_charset(data: bytes, charset: str) -> tuple[str, str]:
             return data.decode(codec, "backslashreplace"), ""
     except (ValueError, LookupError):
         pass  # some of the library's decoders can't show what isn't theirs
-    fault = f"its text is no '{codec}'" if codec else f"the charset{_quoted(charset)} is not known"
+    # A name is shown whole or not at all: a secret that is cut isn't known for one.
+    shown = f" '{charset}'" if len(charset) <= _LONGEST_NAME else ""
+    fault = f"its text is no '{codec}'" if codec else f"the charset{shown} is not known"
     return data.decode("ascii", "backslashreplace"), fault
 
 
@@ -95,59 +64,33 @@ def _codecs() -> dict[str, str]:
 
 
 def decode_words(text: str) -> tuple[str, str]:
-    """Return a header's text with its encoded words decoded (RFC 2047); one that can't be stays as it is.
+    """Return a header's text with its encoded words decoded (RFC 2047); those that can't be stay as they are.
 
     >>> decode_words("=?utf-8?q?gr=C3=BC?= =?utf-8?b?w58=?= dich")[0]
     'grüß dich'
     """
-    if "=?" not in text:
-        return text, ""
-    pieces: list[str] = []
+    if text.count("=?") > MOST_WORDS:
+        return text, f"more than {MOST_WORDS:,} encoded words"
     faults: list[str] = []
-    for charset, data, written in _runs(text):
-        if data is None:
-            faults += ["the base64 of an encoded word is broken"] if charset else []
-            pieces.append(written)
-            continue
-        piece, unknown = decode_charset(data, charset)
-        faults += [unknown] if unknown else []
-        pieces.append(written if unknown else piece)
-    return "".join(pieces), faults[0] if faults else ""
+
+    def decoded(run: re.Match[str]) -> str:
+        pieces = [decode_charset(data, charset) for data, charset in _decode_run(run[0])]
+        wrong = [fault for _, fault in pieces if fault] if pieces else [_BROKEN]
+        faults.extend(wrong)
+        return run[0] if wrong else "".join(piece for piece, _ in pieces)
+
+    return _RUN.sub(decoded, text), faults[0] if faults else ""
 
 
-def _runs(text: str) -> Iterator[tuple[str, bytes | None, str]]:
-    """Iterate over charset, octets and how it is written; plain text has neither, a broken word no octets.
+def _decode_run(run: str) -> list[tuple[bytes, str]]:
+    """Return octets and charset of each of some encoded words, those in one charset joined; nothing if one is broken.
 
-    Blanks between encoded words don't count. Words in one charset are one run: some senders cut in a character.
+    The library gets nothing else of a header: plain text comes out of it changed, and with what looks like the start of
+    many words its time is not bounded.
     """
-    charset, start, end = "", 0, 0
-    run: list[bytes | None] = []
-    for match in _WORD.finditer(text):
-        data, between = _decode_word(match[2], match[3]), text[end : match.start()]
-        is_next = bool(charset) and not between.strip(" \t")
-        if is_next and match[1].lower() == charset:
-            run.append(data)
-        else:
-            if charset:
-                yield charset, _joined(run), text[start:end]
-            if between and not is_next:
-                yield "", None, between
-            charset, run, start = match[1].lower(), [data], match.start()
-        end = match.end()
-    if charset:
-        yield charset, _joined(run), text[start:end]
-    yield "", None, text[end:]
-
-
-def _joined(run: list[bytes | None]) -> bytes | None:
-    whole = [data for data in run if data is not None]
-    return b"".join(whole) if len(whole) == len(run) else None
-
-
-def _decode_word(encoding: str, text: str) -> bytes | None:
-    """Return the octets of an encoded word; None if its base64 is broken."""
-    data = text.encode("utf-8", "surrogatepass")
-    if encoding in "Qq":
-        return binascii.a2b_qp(data, header=True)
-    decoded, fault = _decode_base64(data)
-    return None if fault else decoded
+    try:
+        found = decode_header(run)
+    except HeaderParseError:
+        return []
+    words = [(data, charset.partition("*")[0]) for data, charset in found if charset and isinstance(data, bytes)]
+    return words if len(words) == len(found) else []

@@ -99,7 +99,7 @@ class _Judging:
     # Headers.
 
     def _judge_headers(self) -> None:
-        section = read_header_section(self._message.data) if self._message.has_header else HeaderSection((), 0)
+        section = read_header_section(self._message.data) if self._message.has_header else HeaderSection(())
         unread = self._unread_headers(section)
         for wish in self._asks.headers:
             for expected, pattern in self._demands(wish):
@@ -327,6 +327,7 @@ def _near_header(pattern: Pattern | None, name: str, found: list[Header], sectio
     if pattern is not None:
         yield _near(pattern, [header.text for header in found])
     yield from (header.fault for header in found[:_TOLD_FAULTS])
+    yield section.fault
     if not found:
         from difflib import get_close_matches  # noqa: PLC0415 -- start-up counts
 

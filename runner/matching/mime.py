@@ -1,44 +1,30 @@
 """What a message is made of: its header section, its text parts and its attachments (RFC 5322, RFC 2045, RFC 2046).
 
-Messages are hostile: nothing here raises, and a message of more lines, parts or levels than any program makes is not
-read but refused, with the reason. The library's own parser makes an object for each line and fails at deep nesting;
-here parts are looked for by place, and the library reads what is within one header. What is wrong with a message is
-told (`faults`), for a judgement that something is *not* there is none about what nobody can read.
+The standard library's parser takes it apart; here is gathered what there is to judge. Nothing raises: a message that is
+refused says why, and what is wrong with one is told (`faults`), for a judgement that something is *not* there is none
+about what nobody can read.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import field, replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import field
+from email.message import Message
+from email.parser import BytesHeaderParser, BytesParser
 
 from runner.dataclass import dataclass
-from runner.matching.encoded import decode_charset, decode_transfer, decode_words, is_encoded
+from runner.matching.bounded_parser import DEEPEST, TOO_DEEP, Refused, defects_of, is_overlong, parameter, parse
+from runner.matching.encoded import decode_charset, decode_words
 from runner.protocol.reply import decode
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from email.message import Message
-
-MOST_HEADER_LINES = 10_000
-"""Lines of all header sections of a message."""
-MOST_PARTS = 1_000
-"""Parts of a message, at all levels."""
-DEEPEST = 50
-"""Levels of parts in parts."""
-LONGEST_MIME_HEADER = 2048
-"""Characters of a header that tells what a part is."""
-MOST_PARAMETERS = 32
-"""Parameters of such a header."""
-
-# Lines that look like a boundary, of all levels: no message with so many is read.
-_MOST_DELIMITERS = 10 * MOST_PARTS
-_HEADER = re.compile(rb"([^\x00-\x20:\x7f]+)[ \t]*:(.*)", re.DOTALL)
-_DELIMITER_END = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
+_HEADER_END = re.compile(rb"(?:\A|\n)\r?\n")
 _ABOUT_PARTS = ("Content-Type", "Content-Disposition", "Content-Transfer-Encoding")
-# Reports for people and programs alike, which are text (RFC 3464, RFC 8098, RFC 6533).
-_TEXTUAL = re.compile(r"text/.*|message/(?:global-)?(?:delivery-status|disposition-notification)", re.DOTALL)
-_MESSAGES = ("message/rfc822", "message/global")
+# The first hold octets as they are (RFC 2045 section 6.2).
+_AS_IT_IS = ("", "7bit", "8bit", "binary")
+_TRANSFER_ENCODINGS = (*_AS_IT_IS, "base64", "quoted-printable")
+# No encoding has a longer name.
+_LONGEST_NAME = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +50,12 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class HeaderSection:
-    """The headers at the start of a message or part; `end` is where its body begins.
+    """The headers at the start of a message.
 
-    `is_ended`: the empty line after it is there. `refused` says why it was not read, `fault` which line of it is no
-    header.
+    `is_ended`: the empty line after it is there. `refused` says why it was not read, `fault` what of it is no header.
     """
 
     headers: tuple[Header, ...]
-    end: int
     is_ended: bool = True
     refused: str = ""
     fault: str = ""
@@ -99,215 +83,120 @@ class Content:
     refused: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The message, or a part of it: from where to where, and its number as IMAP counts (RFC 9051 section 6.4.5.1).
-
-    `default` is what it is if it doesn't say so; `is_inner`: it belongs to a message in this one.
-    """
-
-    start: int
-    end: int
-    path: tuple[int, ...] = ()
-    default: str = "text/plain"
-    is_inner: bool = False
-
-    def __str__(self) -> str:
-        return f"part {'.'.join(map(str, self.path))}" if self.path else "the message"
+def read_header_section(data: bytes) -> HeaderSection:
+    """Read the header section of a message, and nothing of its body."""
+    end = _HEADER_END.search(data)
+    try:
+        part = parse(data[: end.end()] if end else data, BytesHeaderParser)
+    except Refused as error:
+        return HeaderSection((), end is not None, refused=str(error))
+    return HeaderSection(tuple(_headers(part)), end is not None, fault=next(defects_of(part), ""))
 
 
-@dataclass(frozen=True, slots=True)
-class _Delimiter:
-    """A boundary line: where the part before it ends, where the next begins, whether it is the last."""
-
-    before: int
-    after: int
-    is_last: bool
-
-
-class _Refused(Exception):  # noqa: N818  it is the message that is at fault
-    """A message that is not read, and why."""
-
-
-def read_header_section(
-    data: bytes, start: int = 0, end: int | None = None, most: int = MOST_HEADER_LINES
-) -> HeaderSection:
-    """Read the header section that begins at `start`; one of more than `most` lines is refused."""
-    end = len(data) if end is None else end
-    stop, body, is_ended = _header_end(data, start, end)
-    if data.count(b"\n", start, stop) > most:
-        return HeaderSection((), body, is_ended, refused=f"more than {MOST_HEADER_LINES:,} header lines")
-    found: list[Header] = []
-    fault = ""
-    for number, line in enumerate(_unfolded(data[start:stop]), 1):
-        match = _HEADER.fullmatch(line)
-        if match is None:
-            fault = fault or f"number {number} of its headers is none"
-            continue
-        raw = decode(match[2].strip(b" \t"))
-        found.append(Header(decode(match[1]), raw, *decode_words(raw)))
-    return HeaderSection(tuple(found), body, is_ended, fault=fault)
-
-
-def _header_end(data: bytes, start: int, end: int) -> tuple[int, int, bool]:
-    """Return where the headers end, where the body begins, and whether there is an empty line between."""
-    for empty in (b"\n", b"\r\n"):
-        if data.startswith(empty, start, end):
-            return start, start + len(empty), True
-    ends = [(at + 1, at + len(mark)) for mark in (b"\n\n", b"\n\r\n") if (at := data.find(mark, start, end)) >= 0]
-    return (*min(ends), True) if ends else (end, end, False)
-
-
-def _unfolded(section: bytes) -> Iterator[bytes]:
-    parts: list[bytes] = []
-    for line in section.removesuffix(b"\n").split(b"\n") if section else ():
-        bare = line.removesuffix(b"\r")
-        if parts and bare[:1] in (b" ", b"\t"):
-            parts.append(bare.strip(b" \t"))
-            continue
-        if parts:
-            yield b" ".join(parts)
-        parts = [bare.rstrip(b" \t")]
-    if parts:
-        yield b" ".join(parts)
+def _headers(part: Message) -> Iterator[Header]:
+    return (Header(name, raw, *decode_words(raw)) for name, raw in part.raw_items())
 
 
 def read_content(data: bytes, *, has_header: bool = True) -> Content:
     """Read the parts of a message; without its header, it is one text as it came."""
     if not has_header:
         return Content(texts=[_lines(decode(data))])
-    reader = _Reader(data)
+    reader = _Reader()
     try:
-        reader.read(_Part(0, len(data)))
-    except _Refused as error:
+        reader.read(parse(data, BytesParser))
+    except Refused as error:
         return Content(refused=str(error))
     return reader.content
 
 
 class _Reader:
-    """Reads one message. What it has found so far, and how much of it."""
+    """Reads what was parsed: the message or a part, and what is in it.
 
-    def __init__(self, data: bytes) -> None:
+    `path` is a part's number as IMAP counts (RFC 9051 section 6.4.5.1); `is_inner`: it belongs to a message in this
+    one.
+    """
+
+    def __init__(self) -> None:
         self.content = Content()
-        self._data = data
-        self._parts = 0
-        self._delimiters = 0
 
-    def read(self, part: _Part) -> None:
+    def read(self, part: Message, path: tuple[int, ...] = (), *, is_inner: bool = False) -> None:
         """Read a message or part and what is in it."""
-        self._parts += 1
-        if self._parts > MOST_PARTS:
-            raise _Refused(f"more than {MOST_PARTS:,} parts")
-        if len(part.path) > DEEPEST:
-            raise _Refused(f"parts more than {DEEPEST} levels deep")
-        section = read_header_section(self._data, part.start, part.end, MOST_HEADER_LINES - len(self.content.headers))
-        if section.refused:
-            raise _Refused(section.refused)
-        self.content.headers += section.headers
-        self._tell_broken(part, *([section.fault] if section.fault else ()))
-        about = self._about(section, part)
-        body = replace(part, start=section.end)
-        if about.get_content_maintype() == "multipart":
-            self._read_parts(body, about)
+        if len(path) > DEEPEST:
+            raise Refused(TOO_DEEP)
+        self.content.headers += _headers(part)
+        faults = [*defects_of(part), *_about_faults(part)]
+        if part.get_content_maintype() == "multipart":
+            faults += ["a multipart that goes on after its last boundary"] if _goes_on(part) else []
+            self._read_inside(part, path, is_inner=is_inner)
         else:
-            self._read_leaf(body, about)
+            self._read_leaf(part, path, is_inner=is_inner)
+        # What is wrong with a message in this one is no fault of this one's structure.
+        into = self.content.faults if is_inner else self.content.broken
+        into += [f"{_place(path)}: {fault}" for fault in faults]
 
-    def _tell_broken(self, part: _Part, *faults: str) -> None:
-        """Note what is wrong with a part's structure; that of a message in this one is that message's."""
-        into = self.content.faults if part.is_inner else self.content.broken
-        into += [f"{part}: {fault}" for fault in faults]
+    def _read_inside(self, part: Message, path: tuple[int, ...], *, is_inner: bool) -> None:
+        payload = part.get_payload()
+        for number, one in enumerate(payload if isinstance(payload, list) else (), 1):
+            self.read(one, (*path, number), is_inner=is_inner)
 
-    def _about(self, section: HeaderSection, part: _Part) -> Message:
-        """Return what the headers say of a part, for the library to read."""
-        from email.message import Message  # noqa: PLC0415 -- start-up counts, and few steps judge a message
-
-        about = Message()
-        about.set_default_type(part.default)
-        for name in _ABOUT_PARTS:
-            found = section.named(name)
-            if len(found) > 1:
-                self._tell_broken(part, f"{len(found)} headers {name}")
-            if found and (len(found[0].raw) > LONGEST_MIME_HEADER or found[0].raw.count(";") > MOST_PARAMETERS):
-                self._tell_broken(part, f"an overlong {name}")
-            elif found:
-                about[name] = found[0].raw
-        return about
-
-    # Multiparts.
-
-    def _read_parts(self, part: _Part, about: Message) -> None:
-        boundary = _parameter(about, "boundary", "Content-Type").rstrip()
-        if not boundary:
-            self._tell_broken(part, "a multipart that names no boundary")
-            return
-        found = self._find_delimiters(part, b"--" + boundary.encode("utf-8", "surrogatepass"))
-        closing = next((at for at, one in enumerate(found) if one.is_last), len(found))
-        if closing == 0:
-            self._tell_broken(part, "a multipart without a part: its boundary doesn't occur")
-        elif closing == len(found):
-            self._tell_broken(part, "a multipart that doesn't end: its last boundary is missing")
-        elif closing < len(found) - 1:
-            self._tell_broken(part, "a multipart that goes on after its last boundary")
-        default = "message/rfc822" if about.get_content_subtype() == "digest" else "text/plain"
-        for number, one in enumerate(found[:closing]):
-            end = found[number + 1].before if number + 1 < len(found) else part.end
-            path = (*part.path, number + 1)
-            self.read(_Part(one.after, max(one.after, end), path, default, is_inner=part.is_inner))
-
-    def _find_delimiters(self, part: _Part, mark: bytes) -> list[_Delimiter]:
-        data, start, end = self._data, part.start, part.end
-        found: list[_Delimiter] = []
-        at = data.find(mark, start, end)
-        while at >= 0:
-            self._delimiters += 1
-            if self._delimiters > _MOST_DELIMITERS:
-                raise _Refused(f"more than {_MOST_DELIMITERS:,} boundaries")
-            match = _DELIMITER_END.match(data, at + len(mark), end)
-            if match and (at == start or data.startswith(b"\n", at - 1)):
-                # The line end before a boundary is the boundary's (RFC 2046 section 5.1.1).
-                before = at - 2 if data.startswith(b"\r\n", max(at - 2, start), at) else at - 1
-                found.append(_Delimiter(max(before, start), match.end(), match[1] is not None))
-            at = data.find(mark, at + len(mark), end)
-        return found
-
-    # What is no multipart.
-
-    def _read_leaf(self, part: _Part, about: Message) -> None:
-        kind, names = about.get_content_type(), _file_names(about)
-        is_text = _TEXTUAL.fullmatch(kind) is not None
-        is_attachment = bool(names) or not is_text or about.get_content_disposition() == "attachment"
-        if is_attachment and not part.is_inner:
+    def _read_leaf(self, part: Message, path: tuple[int, ...], *, is_inner: bool) -> None:
+        kind, names = part.get_content_maintype(), _file_names(part)
+        is_attachment = bool(names) or kind != "text" or part.get_content_disposition() == "attachment"
+        if is_attachment and not is_inner:
             self.content.attachments.append(names)
-        encoding = str(about.get("Content-Transfer-Encoding", "")).partition(";")[0].strip()
-        if is_text:
-            is_inner = part.is_inner or is_attachment
-            text = self._text(part, encoding, _parameter(about, "charset", "Content-Type"))
-            (self.content.inner if is_inner else self.content.texts).append(text)
-        elif kind in _MESSAGES and is_encoded(encoding):
-            self.content.faults.append(f"{part}: a message in it is encoded")
-        elif kind in _MESSAGES:
-            self.read(_Part(part.start, part.end, (*part.path, 1), is_inner=True))
-
-    def _text(self, part: _Part, encoding: str, charset: str) -> str:
-        data, wrapped = decode_transfer(self._data[part.start : part.end], encoding)
-        text, unknown = decode_charset(data, charset)
-        self.content.faults += [f"{part}: {fault}" for fault in (wrapped, unknown) if fault]
-        return _lines(text)
+        if kind == "text":
+            text, faults = _text(part)
+            (self.content.inner if is_inner or is_attachment else self.content.texts).append(text)
+            self.content.faults += [f"{_place(path)}: {fault}" for fault in faults]
+        elif kind == "message" and _encoding(part) not in _AS_IT_IS:
+            self.content.faults.append(f"{_place(path)}: a message in it is encoded")
+        elif kind == "message":
+            self._read_inside(part, path, is_inner=True)
 
 
-def _parameter(about: Message, name: str, header: str) -> str:
-    """Return a parameter's value, also one in parts or with a charset (RFC 2231); empty if there is none."""
-    from email.utils import collapse_rfc2231_value  # noqa: PLC0415 -- see above
-
-    try:
-        return collapse_rfc2231_value(about.get_param(name, "", header))
-    except (ValueError, TypeError, LookupError):  # what the library does not foresee
-        return ""
+def _place(path: tuple[int, ...]) -> str:
+    return f"part {'.'.join(map(str, path))}" if path else "the message"
 
 
-def _file_names(about: Message) -> tuple[str, ...]:
+def _about_faults(part: Message) -> Iterator[str]:
+    for name in _ABOUT_PARTS:
+        found = [value for one, value in part.raw_items() if one.lower() == name.lower()]
+        if len(found) > 1:
+            yield f"{len(found)} headers {name}"
+        if found and is_overlong(found[0]):
+            yield f"an overlong {name}"
+
+
+def _goes_on(part: Message) -> bool:
+    """Whether a multipart's boundary occurs after its end: the parser passes over what other programs show."""
+    mark = re.escape(f"--{part.get_boundary()}")
+    return re.search(rf"^{mark}(--)?[ \t]*\r?$", part.epilogue or "", re.MULTILINE) is not None
+
+
+def _text(part: Message) -> tuple[str, list[str]]:
+    """Return a part's text and why that may not be all that a mail program would show."""
+    encoding, faults = _encoding(part), []
+    del part["Content-Transfer-Encoding"]
+    if encoding in _TRANSFER_ENCODINGS:
+        part["Content-Transfer-Encoding"] = encoding
+    else:
+        # A name that would have to be cut is not told: a secret that is cut isn't known for one.
+        shown = f" '{encoding}'" if len(encoding) <= _LONGEST_NAME else ""
+        faults.append(f"the transfer encoding{shown} is not known")
+    known = len(part.defects)
+    data = part.get_payload(decode=True)
+    text, unknown = decode_charset(bytes(data), parameter(part, "charset", "Content-Type"))
+    faults += ["its base64 is broken"] if len(part.defects) > known else []
+    return _lines(text), [*faults, unknown] if unknown else faults
+
+
+def _encoding(part: Message) -> str:
+    return str(part.get("Content-Transfer-Encoding", "")).partition(";")[0].strip().lower()
+
+
+def _file_names(part: Message) -> tuple[str, ...]:
     """Return a part's file names: each as it is written and with its encoded words decoded, which many send."""
-    written = [_parameter(about, "filename", "Content-Disposition"), _parameter(about, "name", "Content-Type")]
+    written = [parameter(part, "filename", "Content-Disposition"), parameter(part, "name", "Content-Type")]
     return tuple(dict.fromkeys(name for one in written if one for name in (decode_words(one)[0], one)))
 
 

@@ -16,7 +16,8 @@ from runner.dataclass import dataclass
 from runner.language.model import Bdat, Bytes, Send
 from runner.matching.expectation import Word
 from runner.player.ending import TimedOut, erred, failed
-from runner.player.expecting import expect, settle
+from runner.player.expectations import expect
+from runner.player.expecting import settle
 from runner.player.filling import Line, fill_lines, fill_message, fill_octets
 from runner.player.opening import begun
 from runner.player.writing import admit, has_met_close, put, require_clear, require_standing

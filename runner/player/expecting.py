@@ -1,4 +1,7 @@
-"""Reading the next reply and judging it: what fails, what is noted, what is captured."""
+"""The next reply and what is made of it: what fails, what is noted, what is captured.
+
+Which of the ways to read a step takes is for `expectations` to say.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runner.language.model import MAIN
 from runner.language.template import Value
-from runner.matching.expectation import Expectation, ExpectationError, Word, judge, latencies
+from runner.matching.expectation import Expectation, ExpectationError, Word, best_fit, judge, latencies
 from runner.player.ending import CaseSkipped, StepEnded, TimedOut, erred, failed
 from runner.player.findings import first_line
 from runner.protocol import Malformed, Reply, decode
@@ -30,25 +33,6 @@ _RESPONSE = " response"
 
 Steps = Generator[None, None, None]
 Met = Generator[None, None, Reply | Word]
-
-
-def expect(player: Player, link: Link, expectation: Expectation) -> Steps:
-    """Read the next reply and judge it. A wrong code ends the step, and with it the case."""
-    wanted = fill(player, expectation) if expectation.has_slots else expectation
-    if wanted.untagged and wanted.wants(Word.UNTAGGED):
-        from runner.player.untagged import expect_untagged  # noqa: PLC0415 -- it is built on this module
-
-        yield from expect_untagged(player, link, wanted)
-        return
-    got = yield from next_reply(player, link, wanted)
-    if type(got) is Reply and got.code == wanted.only_code:  # all that most steps ask
-        link.last = got
-        return
-    if wanted.until is not None and isinstance(got, Reply):
-        from runner.player.gathering import gathered  # noqa: PLC0415 -- as above
-
-        got = yield from gathered(player, link, wanted, wanted.until, got)
-    settle(player, link, wanted, got)
 
 
 def fill(player: Player, expectation: Expectation) -> Expectation:
@@ -139,9 +123,11 @@ def too_late(player: Player, link: Link, wanted: object, limit: str) -> StepEnde
         reason = f"no {due} {limit}{_why_nothing(player, link)}"
     else:
         size = len(link.pending) + sum(len(line) + len("* \r\n") for line in link.machine.untagged())
-        player.findings.differ("time", str(wanted), f"{text} (incomplete, {size} bytes)")
+        came = link.machine.progress or f"{size} bytes"
+        player.findings.differ("time", str(wanted), f"{text} (incomplete, {came})")
         player.findings.answered(text, player.now - player.step_started)
-        reason = f"no whole {due} {limit}, only {size} bytes: '{first_line(text)}'"
+        *before, last = text.split("\n")
+        reason = f"no whole {due} {limit}, only {came}{', the last line' if before else ''}: '{first_line(last)}'"
     return failed(reason) if is_greeted else erred(reason)
 
 
@@ -165,7 +151,9 @@ def _due(link: Link) -> str:
     if not link.machine.owed:
         return "reply"
     owed = link.machine.owed[0]
-    return "greeting" if owed.to == "greeting" else f"reply to {name_of(owed)}"
+    if owed.to == "greeting":
+        return "greeting after the TLS handshake" if link.machine.greeted else "greeting"
+    return f"reply to {name_of(owed)}"
 
 
 def name_of(owed: Owed) -> str:
@@ -230,7 +218,7 @@ def _hung_up(link: Link) -> bool:
 
 def _settle_reply(player: Player, link: Link, wanted: Expectation, reply: Reply) -> None:
     capabilities = link.machine.capabilities
-    if wanted.capabilities and capabilities is None:
+    if wanted.capabilities and capabilities is None and not best_fit(wanted.alternatives, reply).is_wrong_code:
         command = link.machine.capability_command
         raise erred(f"no capabilities were read since the connection or its last handshake: send {command} first")
     messages = link.machine.fetched(reply) if wanted.message is not None else ()
@@ -254,9 +242,9 @@ def _settle_reply(player: Player, link: Link, wanted: Expectation, reply: Reply)
 
 def gist_of(reply: Reply) -> str:
     """Return what a reply is told by where there is room for one line: where only one has a code, that one."""
-    if not isinstance(reply, LineReply) or len(reply.lines) == 1 or reply.head_at in (None, 0):
+    if not isinstance(reply, LineReply) or reply.head_at in (None, 0):
         return str(reply)
-    return decode(reply.line(reply.head_at % len(reply.lines)))
+    return reply.head
 
 
 def judge_latency(player: Player, wanted: Expectation | LineExpectation, latency: float) -> None:
@@ -288,14 +276,18 @@ def shown(player: Player, event: Reply | Malformed) -> str:
 def closing(player: Player, link: Link, where: str = "") -> StepEnded:
     """Return how a step ends whose connection ended where a reply was due, or as `where` says."""
     due = where or ("where a reply was due" if link.machine.greeted else "before its greeting")
-    where = "inside a reply" if link.pending else due
+    if link.pending:
+        progress = link.machine.progress
+        due = f"inside a reply, after {progress}" if progress else "inside a reply"
     said = last_words(player, link)
+    if not (said or where) and (lines := link.machine.untagged()):
+        said = f"; it had said: '* {player.findings.quote(lines[-1])}'"
     fault = link.fault
     if fault is None:
-        return failed(f"the server closed the connection {where}{said}")
+        return failed(f"the server closed the connection {due}{said}")
     if fault.kind is FaultKind.RESET:
-        return failed(f"the server reset the connection {where}{said}")
-    reason = f"the connection failed {where}: {fault}{said}"
+        return failed(f"the server reset the connection {due}{said}")
+    reason = f"the connection failed {due}: {fault}{said}"
     return erred(reason) if fault.kind is FaultKind.LOCAL else failed(reason)
 
 

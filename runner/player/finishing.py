@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 # A goodbye and its answer have this many seconds of their own, whatever time the case has left.
 FAREWELL_SECONDS = 2.0
-# Once it is answered only the end is due; a server that keeps the connection open all the same is not waited for.
+# Once it is answered only the end is due; a server that keeps the connection open all the same is not waited for. Where
+# no goodbye is known, what comes within that time is still told.
 CLOSING_SECONDS = 0.5
 
 Steps = Generator[None, None, None]
@@ -95,7 +96,7 @@ def _say_farewell(player: Player, link: Link, *, is_told: bool) -> Wrong:
         is_told = _may_say_goodbye(link)
         if is_told:
             say_goodbye(player, link)
-    if is_told or link.machine.said_goodbye or link.machine.owed:
+    if is_told or link.machine.said_goodbye or link.machine.owed or not link.machine.goodbye:
         return (yield from read_out(player, link))
     return ""
 
@@ -123,7 +124,7 @@ def read_out(player: Player, link: Link, *, until_settled: bool = False) -> Wron
             wrong = wrong or _unread_refusal(player, link, event, event.owed)
         if link.is_closed or (until_settled and not link.machine.owed):
             break
-        if link.machine.said_goodbye:
+        if link.machine.said_goodbye or not link.machine.goodbye:
             player.step_deadline = min(player.step_deadline, player.now + CLOSING_SECONDS)
         try:
             yield from player.wait()

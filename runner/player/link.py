@@ -101,18 +101,21 @@ class Link:
             events.append((event, now))
             if self.lines_read:
                 self.drop_torn()
-            if self.unread > machine.limits.reply or len(events) > machine.limits.lines:
-                self._flooded(now)
+            if self.unread > machine.limits.reply:
+                self._flooded(f"{machine.limits.reply} bytes of replies that nothing waited for (limit 'reply')", now)
+                return
+            if len(events) > machine.limits.lines:
+                self._flooded(f"{machine.limits.lines} replies that nothing waited for", now)
                 return
         if machine.is_amid_reply and (count := machine.line_count) > len(self.line_times):
             self.line_times += [now] * (count - len(self.line_times))
 
-    def _flooded(self, now: float) -> None:
-        """Keep no more than one reply may have: what nothing waits for must not grow."""
-        limit = self.machine.limits.reply
-        reason = f"more than {limit} bytes of replies that nothing waited for (limit 'reply')"
-        self.events.clear()
-        self.events.append((Malformed(b"", reason), now))
+    def _flooded(self, much: str, now: float) -> None:
+        """Read no more: what nothing waits for must not grow. What was owed has come, and the first too many tells."""
+        if self.machine.knows_ends:
+            surplus = self.surplus
+            self.events[:] = [one for one in self.events if one[0].owed is not None or one[0] is surplus]
+        self.events.append((Malformed(b"", f"more than {much}"), now))
         self.is_broken = True
 
     def take(self) -> Event | None:

@@ -91,12 +91,15 @@ def _as_one(announced: _Announced) -> Outgoing:
 
 
 def _is_asked_for(player: Player, link: Link, step: Send) -> Generator[None, None, bool]:
-    """Wait for the go-ahead; what comes in its place is what the step expects, or fails it."""
+    """Wait for the go-ahead; what comes in its place is what the step expects, or fails it.
+
+    No server can have done what it was asked before it has the octets; what says so is no refusal, and wrong.
+    """
     go_ahead = Expectation((Short(link.machine.challenge_code),))
     got = yield from next_reply(player, link, go_ahead)
     if isinstance(got, Reply) and got.code == link.machine.challenge_code:
         return True
-    if step.expect is None:
+    if step.expect is None or (isinstance(got, Reply) and not link.machine.is_refusal(got)):
         raise _refused(player, link, go_ahead, got)
     settle(player, link, fill(player, step.expect), got)
     return False

@@ -9,7 +9,8 @@ from runner.language.model import Connect, ProxyOptions, TlsOptions
 from runner.language.reaching import make_proxy
 from runner.matching.expectation import Expectation, Word
 from runner.player.ending import StepEnded, TimedOut, erred, failed
-from runner.player.expecting import fill, next_reply, settle
+from runner.player.expectations import next_whole_reply
+from runner.player.expecting import fill, settle
 from runner.player.finishing import drop, leave
 from runner.player.tls_expecting import judge_handshake, require_judgeable, settle_failure
 from runner.wire import TLS_VERSIONS, Endpoint, FaultKind, Open, ProxyHeader, TlsWish
@@ -96,7 +97,7 @@ def _settle_unopened(link: Link, wanted: Expectation | None, word: Word | None, 
 
 
 def _expect_greeting(player: Player, link: Link, wanted: Expectation) -> Steps:
-    got = yield from next_reply(player, link, wanted)
+    got = yield from next_whole_reply(player, link, wanted)
     is_reset = got is Word.CLOSE and link.fault is not None and link.fault.kind is FaultKind.RESET
     settle(player, link, wanted, Word.RESET if is_reset and wanted.wants(Word.RESET) else got)
 

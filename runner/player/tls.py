@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from runner.matching.expectation import Expectation, Short
 from runner.player.ending import StepEnded, TimedOut, erred, failed
-from runner.player.expecting import expect, name_of, pending_text, shown
+from runner.player.expectations import expect
+from runner.player.expecting import name_of, pending_text, shown
 from runner.player.finishing import drop
 from runner.player.opening import begun, tls_wish
 from runner.player.tls_expecting import judge_handshake, require_judgeable, settle_failure

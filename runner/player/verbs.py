@@ -25,7 +25,8 @@ from runner.matching.expectation import Word
 from runner.player.auth import authenticate
 from runner.player.bodies import Outgoing, outgoing, send_message, send_octets, write
 from runner.player.ending import CaseEnded, StepEnded, erred, failed
-from runner.player.expecting import expect, settle
+from runner.player.expectations import expect
+from runner.player.expecting import settle
 from runner.player.filling import Line, encode_line, fill_line
 from runner.player.finishing import FAREWELL_SECONDS, drop, read_out, say_goodbye
 from runner.player.literals import in_one_write, send_with_literal
@@ -164,15 +165,12 @@ def _hangup(player: Player, step: Hangup) -> Steps:
 
 
 def _quit(player: Player, link: Link, step: Hangup) -> Generator[None, None, str]:
-    if link.machine.in_message or link.machine.in_auth:
-        where = "a message" if link.machine.in_message else "an AUTH exchange"
-        raise erred(f"the goodbye was not sent: the server would read it as part of {where}")
+    if amid := link.machine.amid:
+        raise erred(f"the goodbye was not sent: the server would read it as part of {amid}")
     if link.can_send and link.machine.goodbye:
         say_goodbye(player, link)
     if step.expect is not None:
         yield from expect(player, link, step.expect)
-    if not link.machine.goodbye:
-        return ""
     player.step_deadline = min(player.step_deadline, player.now + FAREWELL_SECONDS)
     player.step_seconds = FAREWELL_SECONDS
     return (yield from read_out(player, link))

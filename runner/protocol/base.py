@@ -133,6 +133,11 @@ class Machine(abc.ABC):
         return bytes(self._buffer)
 
     @property
+    def progress(self) -> str:
+        """How far a literal or a message has come whose end is due, such as `7 of the 342 octets of a literal`."""
+        return ""
+
+    @property
     def is_amid_reply(self) -> bool:
         """Whether there is anything in `pending`; asked before each line that is sent."""
         return bool(self._buffer)
@@ -234,6 +239,11 @@ class Machine(abc.ABC):
     def may_say_goodbye(self) -> bool:
         """Whether the goodbye would be read as a command now, with nothing owed before its reply."""
 
+    @property
+    def amid(self) -> str:
+        """What a line that is sent now would be read as a part of, where it is no command; else nothing."""
+        return "a message" if self.in_message else "an AUTH exchange" if self.in_auth else ""
+
     # How the client's side is written; what differs from SMTP a protocol says.
 
     def lead(self, line: bytes) -> bytes:  # noqa: ARG002 -- the contract of all protocols
@@ -326,6 +336,8 @@ class Machine(abc.ABC):
     authenticated_code: ClassVar[str]
     #: The client line that opens an AUTH exchange; its end is where an initial response begins.
     auth_command: ClassVar[re.Pattern[str]]
+    #: What stands around a response in base64, before and after it.
+    response_quote: ClassVar[str] = ""
     #: The command that asks for TLS, and the code of the go-ahead.
     starttls_command: ClassVar[bytes]
     starttls_code: ClassVar[str]

@@ -390,6 +390,12 @@ class Imap(LiteralMachine):
         # With the response in its own line it asks for nothing more, as far as anybody knows before the reply.
         return command is self._asked or not command.has_initial
 
+    @property
+    def amid(self) -> str:
+        """See `Machine.amid`."""
+        is_idle = any(one.owed is IDLE and not one.is_over for one in self._queue)
+        return super().amid or ("IDLE" if is_idle else "a literal" if self.is_amid_line else "")
+
     def owe(self, replies: int, counted: int) -> None:
         """See `Machine.owe`."""
         super().owe(replies, counted)

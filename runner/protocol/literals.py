@@ -11,6 +11,7 @@ from __future__ import annotations
 import abc
 import re
 from collections.abc import Sequence
+from typing import ClassVar
 
 from runner.protocol.base import PROMISED, Limits, Machine
 from runner.protocol.reply import Literal
@@ -19,6 +20,7 @@ from runner.protocol.reply import Literal
 _MARK = re.compile(rb"(?:\A|[ (~\[])\{([^{} \r\n]*)\}\Z")
 # 20 digits hold any number of octets, and int() of very many is slow.
 _SIZE = re.compile(rb"[0-9]{1,20}\+?")
+_HUGE = re.compile(rb"[0-9]{21,}\+?")
 _SENT_MARK = re.compile(rb"\{([0-9]{1,20})(\+?)\}\Z")
 
 
@@ -44,6 +46,8 @@ class LiteralMachine(Machine):
     )
 
     has_literals = True
+    #: Which rule a mark breaks that announces nothing.
+    literal_rule: ClassVar[str] = "RFC 9051 section 4.3"
 
     def __init__(self, limits: Limits, *, lenient: bool = False) -> None:
         super().__init__(limits, lenient=lenient)
@@ -103,9 +107,10 @@ class LiteralMachine(Machine):
     def _begin_literal(self, part: bytes, written: bytes) -> bool:
         """Take note of a literal's size, before anything is made room for."""
         size = int(written.removesuffix(b"+")) if _SIZE.fullmatch(written) else -1
-        if size < 0:
-            self._refuse(part, "a literal whose size is no number of octets (RFC 9051 section 4.3)")
-        elif size > self.limits.literal:
+        is_huge = size > self.limits.literal or _HUGE.fullmatch(written) is not None
+        if size < 0 and not is_huge:
+            self._refuse(part, f"a literal whose size is no number of octets ({self.literal_rule})")
+        elif is_huge:
             self._refuse(part, f"a literal of more than {self.limits.literal} octets (limit 'literal')")
         elif self._literal_count >= self.limits.lines:
             self._refuse(part, f"a reply of more than {self.limits.lines} literals")
@@ -165,6 +170,12 @@ class LiteralMachine(Machine):
     def pending(self) -> bytes:
         """See `Machine.pending`: of the line that is being received, literals shown by their marks."""
         return b"".join(self._folded) + super().pending
+
+    @property
+    def progress(self) -> str:
+        """See `Machine.progress`."""
+        came = self._literal_size - self._literal_left
+        return f"{came} of the {self._literal_size} octets of a literal" if self._literal_left else ""
 
     @property
     def is_amid_reply(self) -> bool:

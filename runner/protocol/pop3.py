@@ -223,7 +223,7 @@ class Pop3(Machine):
         """Count a piece of the message, and keep of it what may be kept; false if that makes it too long."""
         self._message_size += len(piece)
         if self._message_size - 2 > self.limits.literal:
-            status = b"+OK " + self._lines[0]
+            status = (b"+OK " + self._lines[0]).rstrip(b" ")
             self._refuse(status, f"a message of more than {self.limits.literal} octets (limit 'literal')")
             return False
         message += piece[: max(0, self.limits.reply + 2 - len(message))]
@@ -295,6 +295,11 @@ class Pop3(Machine):
         lines = b"\r\n".join([b"+OK " + self._lines[0], *self._lines[1:]])
         # A message's own CRLF is before it.
         return b"".join([lines, b"\r\n" if self._message is None else self._message, self._buffer])
+
+    @property
+    def progress(self) -> str:
+        """See `Machine.progress`: nobody knows how long a message is."""
+        return "" if self._message is None else f"{max(0, self._message_size - 2)} octets of a message"
 
     @property
     def is_amid_reply(self) -> bool:

@@ -217,6 +217,11 @@ class LineReply(Reply):
             if line.startswith(b"* ") and not (self.head_at is not None and at == self.head_at % len(self.lines))
         ]
 
+    @property
+    def head(self) -> str:
+        """The line with the code, as `str()` has it; the last one where none has a code."""
+        return decode(self.line((-1 if self.head_at is None else self.head_at) % len(self.lines))).rstrip(" ")
+
     def views(self) -> Iterator[list[str]]:
         """See `Reply.views`: with the code, without it, without the response code either."""
         yield self.searched

@@ -52,6 +52,7 @@ class Sieve(LiteralMachine):
     authenticated_code = "OK"
     # A mechanism without quotes opens an exchange as well, though Pigeonhole and Cyrus refuse the line.
     auth_command = re.compile(r'AUTHENTICATE +(?:"[^"]*"|[^\s"]+)(?: +|\Z)', re.IGNORECASE)
+    response_quote = '"'
     starttls_command = b"STARTTLS\r\n"
     starttls_code = "OK"
     code_grammar = re.compile(r"OK|NO|BYE|\+", re.IGNORECASE)
@@ -67,6 +68,7 @@ class Sieve(LiteralMachine):
     greets_after_tls = True
     service = "sieve"
     line_rule = "RFC 5804 section 1.1"
+    literal_rule = "RFC 5804 section 4"
     foreign: ClassVar[Mapping[str, str]] = {
         "data": "a script is sent by 'send' with 'literal'",
         "bdat": "a script is sent by 'send' with 'literal'",

@@ -141,6 +141,18 @@ class SieveReply(LineReply):
             return decode(self.lines[0] if self.is_challenge else self._rest)
         return decode(content).replace("\r\n", "\n").removesuffix("\n")
 
+    @property
+    def head(self) -> str:
+        """See `LineReply.head`: a human text that came as a literal is opened, for it says what the reply means."""
+        if self.is_challenge or not self._rest.startswith(b"{") or self._content is None:
+            return super().head
+        return " ".join(part for part in (self.code, self.enhanced, self.said) if part)
+
+    def __str__(self) -> str:
+        """See `Reply.__str__`; of literals only the markers stand, but for the human text."""
+        others = (decode(self.line(at)).rstrip(" ") for at in range(len(self.lines) - 1))
+        return "\n".join([*others, self.head])
+
     def bare(self, text: str) -> str:
         """See `Reply.bare`: of the line with the code what a quoted string says; of all others the text itself."""
         if self.is_challenge or text != decode(self.lines[-1]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mailboxes import GREETINGS, converse, mailbox, transcript
+from mailboxes import converse, mailbox, transcript
 from memory import EOF, STALL
 from playing import shown
 
@@ -63,7 +63,7 @@ def test_marks_move_with_the_tag():
     ("line", "said"),
     [
         ("LOGIN bob hunter2", "C: A1 LOGIN bob ⟨password⟩"),
-        ('LOGIN "bob" "hunter 2"', "C: A1 LOGIN \"bob\" ⟨password⟩"),
+        ('LOGIN "bob" "hunter 2"', 'C: A1 LOGIN "bob" ⟨password⟩'),
         ("LOGIN bob ${reader_password}", "C: A1 LOGIN bob ⟨reader_password⟩"),
         ("LOGIN bob x${reader_password}", "C: A1 LOGIN bob ⟨reader_password⟩"),
     ],
@@ -129,7 +129,11 @@ WAITING = "  - {expect: untagged, untagged: ['*EXISTS', '/RECENT/'], timeout: 1s
             "failed: the server closed the connection where an untagged line *EXISTS was due",
             ["untagged"],
         ),
-        ((b"+ idling\r\n* BYE over\r\n", EOF), "failed: expected untagged lines *EXISTS and /RECENT/, got BYE over", None),
+        (
+            (b"+ idling\r\n* BYE over\r\n", EOF),
+            "failed: expected untagged lines *EXISTS and /RECENT/, got BYE over",
+            None,
+        ),
         ((b"+ idling\r\nrubbish\r\n",), None, ["reply"]),
     ],
     ids=["silence", "some lines", "reply", "close", "bye", "malformed"],
@@ -155,16 +159,11 @@ def test_within_counts_from_the_step():
 
 
 def test_a_late_line():
-    """A line that comes after `within` is told with how long it took."""
-
-    def server():
-        yield GREETINGS["imap"]
-        yield (b"+ idling\r\n", STALL, b"* 1 EXISTS\r\n")
-
-    steps = IDLE + "  - {expect: untagged, untagged: '*', within: 2s, timeout: 60s}\n"
-    # The first stall is at the step's deadline; so the line comes never, and no time is below zero.
-    result = converse("imap", steps, server).result
-    assert result.steps[2].reason.startswith("no untagged line * within 60 s")
+    """A line that comes after `within` is told with how long it took, and the conversation goes on."""
+    steps = IDLE + "  - {expect: untagged, untagged: '* EXISTS', within: 2s}\n  - {send: DONE, expect: OK}"
+    said = (b"+ idling\r\n", b"* 1 RECENT\r\n", b"* 2 RECENT\r\n", b"* 4 EXISTS\r\n")
+    result = converse("imap", steps, said, b"A1 OK\r\n", elapses=1.0).result
+    assert ["failed: expected within 2 s, got after 3.000 s", "passed"] == shown(result)[2:]
 
 
 def test_untagged_lines_are_no_surplus():
@@ -199,7 +198,7 @@ def test_a_reply_that_is_not_whole_is_shown_with_its_lines():
     """Where the tagged line does not come, the untagged ones that did are shown."""
     steps = "  - {expect: OK}\n  - {send: NOOP, expect: OK, timeout: 1s}"
     step = converse("imap", steps, b"* 3 EXISTS\r\n* 4 EX").result.steps[1]
-    assert "no whole reply to NOOP within 1 s, only 18 bytes: '* 3 EXISTS …'" == step.reason
+    assert "no whole reply to NOOP within 1 s, only 18 bytes, the last line: '* 4 EX'" == step.reason
     assert "* 3 EXISTS\n* 4 EX (incomplete, 18 bytes)" == step.differences[0].actual
 
 
@@ -263,6 +262,12 @@ def test_idle_without_done():
     assert played.now < 1003
 
 
+def test_no_goodbye_amid_idle():
+    """A server that waits for DONE would not know what LOGOUT is."""
+    result = converse("imap", IDLE + "  - close: quit\n", b"+ idling\r\n").result
+    assert result.steps[-1].reason.endswith("the goodbye was not sent: the server would read it as part of IDLE")
+
+
 # STARTTLS.
 
 STARTTLS = "  - {expect: OK}\n  - starttls:\n  - {send: NOOP, expect: OK}"
@@ -286,7 +291,7 @@ def test_injection(said, apart, step):
     told = ("response injection", "unexpected data before 'tls'")
     assert any(one in played.result.reason for one in told[: 1 if step == "starttls:" else 2])
     assert b"NOOP" not in played.sent[0]
-    assert Close(0, "reset") in played.actions
+    assert any(isinstance(action, Close) for action in played.actions)
 
 
 def test_preauth_is_not_ok():

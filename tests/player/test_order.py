@@ -6,7 +6,11 @@ import pytest
 from memory import EOF, RESET
 from playing import shown
 
+from runner.player.link import Link
+from runner.protocol import Limits
+from runner.protocol.smtp import Smtp
 from runner.results import Outcome
+from runner.transcript import Transcript
 
 HELLO = b"220 mx.example ESMTP\r\n"
 OK = b"250 2.0.0 ok\r\n"
@@ -89,11 +93,28 @@ def test_a_later_step_reads_what_is_owed(run):
     assert Outcome.PASSED is run(steps, HELLO, OK, OK).result.outcome
 
 
-def test_a_flood_is_bounded(run):
-    """What nothing waits for is not kept without end; the next step tells of it."""
-    flood = tuple(EXTRA * 5000 for _ in range(40))
-    result = run("  - expect: 220\n  - wait: 5s\n  - {send: NOOP, expect: 250}", (HELLO, *flood)).result
-    assert "more than 1048576 bytes of replies that nothing waited for (limit 'reply')" in shown(result)[2]
+FLOODS = {
+    "many": (EXTRA * 5000, "more than 10000 replies that nothing waited for"),
+    "long": (b"250 " + b"x" * 50000 + b"\r\n", "more than 1048576 bytes of replies that nothing waited for (limit 'reply')"),
+}
+
+
+@pytest.mark.parametrize(("data", "reason"), FLOODS.values(), ids=FLOODS)
+def test_a_flood_is_bounded(data, reason):
+    """What nothing waits for is not kept without end: the first of it is, and that there was too much."""
+    link = Link(0, Smtp(Limits()), Transcript())
+    link.machine.opened()
+    for piece in (HELLO + data, *[data] * 40):
+        link.received(piece, 1.0)
+    (greeting, extra, flood) = [event for event, _ in link.events]
+    assert (b"mx.example ESMTP", None, reason) == (greeting.lines[0], extra.owed, flood.reason)
+
+
+def test_a_flood_is_told_by_its_first_reply(run):
+    """Much that nobody asked for is told as little is: it makes no difference how much of it has come yet."""
+    steps = "  - expect: 220\n  - wait: 5s\n  - {send: NOOP, expect: 250}"
+    results = [run(steps, (HELLO, *[EXTRA * 5000] * count)).result for count in (1, 40)]
+    assert ["failed: unexpected data before 'send NOOP': 250 extra"] * 2 == [shown(one)[2] for one in results]
 
 
 # Pipelines.

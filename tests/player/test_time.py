@@ -27,7 +27,7 @@ UNKNOWN = "; delivery unknown: the message was sent and not answered"
         ),
         pytest.param(
             b"250-a\r\n250-b\r\n",
-            "no whole reply to NOOP within 30 s, only 14 bytes: '250-a …'",
+            "no whole reply to NOOP within 30 s, only 14 bytes, the last line: '250-b'",
             "250-a\n250-b (incomplete, 14 bytes)",
             id="half a reply",
         ),

@@ -81,7 +81,7 @@ READ = [
     pytest.param(b"a {}\r\n", [NO_SIZE], id="nothing"),
     pytest.param(b"a {x}\r\n", [NO_SIZE], id="letters"),
     pytest.param("a {\u0663}\r\n".encode(), [NO_SIZE], id="digits of Unicode"),
-    pytest.param(b"a {" + b"1" * 23 + b"}\r\n", [NO_SIZE], id="23 digits"),
+    pytest.param(b"a {" + b"1" * 23 + b"}\r\n", [TOO_LARGE], id="23 digits"),
     pytest.param(
         b"a {" + b"0" * 19 + b"1}\r\nx\r\n", [(b"a {" + b"0" * 19 + b"1}", [Literal(1, b"x", 0, 24)])], id="zeros"
     ),
@@ -118,8 +118,9 @@ def test_what_is_pending():
     made = Folding()
     folded(made, b"x\r\na {1}\r\nx b {3}\r\nxx")
     assert (made.pending, made.is_amid_reply, made.has_half_line) == (b"a {1} b {3}", True, True)
+    assert made.progress == "2 of the 3 octets of a literal"
     folded(made, b"x c")
-    assert made.pending == b"a {1} b {3} c"
+    assert (made.pending, made.progress) == (b"a {1} b {3} c", "")
 
 
 def test_literals_share_the_room_of_a_reply():

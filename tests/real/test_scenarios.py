@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runner.results import CaseResult, Outcome
 from tests.running import SCENARIOS, described, run_case
-from tests.servers import Listeners, Running
+from tests.servers import CyrusImapServer, Listeners, MailboxServer, Running
 
 HERE = Path(__file__).parent
-FILES = {path.stem: path for path in sorted(SCENARIOS.rglob("*.yaml"))}
-LMTP = FILES.pop("lmtp-delivery")
+PACK = {path.stem: path for path in sorted(SCENARIOS.rglob("*.yaml"))}
+FILES = {name: path for name, path in PACK.items() if path.parent.name in {"mx", "submission"}}
+LMTP = PACK["lmtp-delivery"]
+# What is for the protocol of a door, by that.
+MAILBOXES = {
+    protocol: PACK[name]
+    for protocol, name in {"imap": "imap-mailbox", "pop3": "pop3-mailbox", "sieve": "sieve-scripts"}.items()
+}
+LINES = PACK["tcp-smtp-port"]
 
 # What each door is. That of TLS from the first byte offers no STARTTLS.
 TAGS = {
@@ -185,3 +195,127 @@ class TestLmtp:
         result = run_case(LMTP, door.url, variables)
         assert result.outcome is Outcome.FAILED
         assert "expected 250, got to message for full@example.com 552 5.2.2" in result.reason
+
+
+DOVECOT_DOORS = ("imap", "imaps", "pop3", "pop3s", "sieve")
+CYRUS_DOORS = (*DOVECOT_DOORS, "imap_tls_only", "pop3_tls_only", "sieve_tls_only")
+
+
+def at_mailbox(server: MailboxServer | CyrusImapServer, door: str, **changes: str) -> CaseResult:
+    """Play what is for the door; `changes` are other values of its user name or password."""
+    running = replace(getattr(server, door), password=changes.pop("password", getattr(server, door).password))
+    variables = {**running.variables, **changes}
+    path = MAILBOXES[running.url.partition(":")[0].removesuffix("s")]
+    return run_case(path, running.url, variables, running.password, ca=running.ca)
+
+
+class TestMailboxes:
+    @pytest.mark.parametrize("door", DOVECOT_DOORS)
+    def test_dovecot(self, own_mailboxes, door):
+        """Dovecot passes what is for its protocols, by STARTTLS and with TLS from the first byte."""
+        result = at_mailbox(own_mailboxes, door)
+        assert result.outcome is Outcome.PASSED, f"{described(result)}\n{own_mailboxes.imap.log_tail()}"
+        assert () == result.warnings
+
+    @pytest.mark.parametrize("door", CYRUS_DOORS)
+    def test_cyrus(self, own_cyrus_imap, door):
+        """So does Cyrus, also where it takes no password in clear text."""
+        result = at_mailbox(own_cyrus_imap, door)
+        assert result.outcome is Outcome.PASSED, f"{described(result)}\n{own_cyrus_imap.imap.log_tail()}"
+        assert () == result.warnings
+
+    @pytest.mark.parametrize("variation", ["requires_tls", "starttls_off", "no_quota"])
+    @pytest.mark.parametrize("door", ["imap", "pop3", "sieve"])
+    def test_other_servers(self, broken_mailboxes, new_user, variation, door):
+        """They are for servers that want TLS and for those that have none."""
+        result = at_mailbox(broken_mailboxes(variation).of(new_user()), door)
+        assert result.outcome is Outcome.PASSED, described(result)
+
+    def test_twice(self, own_mailboxes):
+        """What they leave behind is what they found."""
+        for door in ("imap", "pop3", "sieve") * 2:
+            result = at_mailbox(own_mailboxes, door)
+            assert result.outcome is Outcome.PASSED, described(result)
+        assert "S: +OK 0 0" in described(at_mailbox(own_mailboxes, "pop3"))
+
+    @pytest.mark.parametrize("door", DOVECOT_DOORS)
+    def test_expired_certificate(self, broken_mailboxes, door):
+        """A certificate that is out of date turns all of them red."""
+        result = at_mailbox(broken_mailboxes("expired_certificate"), door)
+        assert result.outcome is Outcome.FAILED
+        assert "certificate expired" in result.reason
+
+    @pytest.mark.parametrize(
+        ("door", "reason"),
+        [
+            ("imap", "LOGIN {user} ⟨password⟩: expected OK, got NO [AUTHENTICATIONFAILED]"),
+            ("pop3", "PASS ⟨password⟩: expected +OK, got -ERR [AUTH]"),
+            ("sieve", "auth PLAIN: expected OK, got NO "),
+        ],
+    )
+    def test_wrong_password(self, own_mailboxes, door, reason):
+        """A login that is refused is red, with the server's words and without the password."""
+        result = at_mailbox(own_mailboxes, door, password="another-Pa55")
+        assert result.outcome is Outcome.FAILED
+        user = own_mailboxes.imap.variables["username"]
+        assert reason.replace("{user}", f'"{user}"') in result.reason
+        assert "another-Pa55" not in described(result)
+
+    @pytest.mark.parametrize(
+        ("server", "reason"),
+        [("mailbox_server", "NO [OVERQUOTA]"), ("cyrus_imap_server", "NO Over quota")],
+    )
+    def test_over_quota(self, request, server, reason):
+        """A mailbox that takes nothing more turns red what stores a message, and nothing else."""
+        running = request.getfixturevalue(server)
+        full = running.imap.variables["full"]
+        results = {door: at_mailbox(running, door, username=full) for door in ("imap", "pop3", "sieve")}
+        assert ["imap"] == [door for door, result in results.items() if result.outcome.is_failure]
+        assert f"send APPEND INBOX (\\Seen): expected OK, got {reason}" in results["imap"].reason
+
+    def test_no_account(self, mailbox_server):
+        """Who gives no user name has them skipped."""
+        door = mailbox_server.imap
+        result = run_case(MAILBOXES["imap"], door.url, {})
+        assert result.outcome is Outcome.SKIPPED
+        assert "'username'" in result.reason
+
+
+class TestLines:
+    @pytest.mark.parametrize("server", ["postfix", "exim"])
+    @pytest.mark.parametrize("door", ["plain", "tls_only"])
+    def test_smtp_port(self, request, server, door):
+        """An SMTP server answers line by line."""
+        running = getattr(request.getfixturevalue(f"{server}_server"), door)
+        result = run_case(LINES, running.url.replace("smtp:", "tcp:"), running.variables)
+        assert result.outcome is Outcome.PASSED, described(result)
+        assert () == result.warnings
+
+    def test_greeting_in_parts(self, broken_postfix):
+        """One that lets a client wait is read to the end of its greeting."""
+        running = broken_postfix("postscreen").plain
+        result = run_case(LINES, running.url.replace("smtp:", "tcp:"), running.variables)
+        assert result.outcome is Outcome.PASSED, described(result)
+
+    def test_another_service(self, mailbox_server):
+        """A port where something else answers is red, with what it said."""
+        running = mailbox_server.pop3
+        result = run_case(LINES, running.url.replace("pop3:", "tcp:"), running.variables)
+        assert result.outcome is Outcome.FAILED
+        assert "+OK Dovecot" in result.reason
+
+    def test_client_that_is_not_welcome(self, broken_postfix):
+        """A server that has too many of its clients is red at once."""
+        running = broken_postfix("few_connections").plain
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):
+                held = stack.enter_context(socket.create_connection((running.host, running.port), 10))
+                assert held.recv(512).startswith(b"220 ")
+            result = run_case(LINES, running.url.replace("smtp:", "tcp:"), running.variables)
+        assert result.outcome is Outcome.FAILED
+        assert "421 4.7.0" in result.reason
+
+
+def test_all_are_played():
+    """Every scenario of the pack is played against a real server."""
+    assert set(PACK.values()) == {*FILES.values(), LMTP, LINES, *MAILBOXES.values()}

@@ -119,6 +119,13 @@ queue_run_delay = 1s
 minimal_backoff_time = 1s
 maximal_backoff_time = 1s
 """
+# In place of the programs that a provider has for it.
+VOUCHED = """\
+lmtp_header_checks = regexp:{{
+  {{ /^Received: from / IGNORE }},
+  {{ /^Message-ID:/ PREPEND DKIM-Signature: v=1; a=rsa-sha256; d={domain} }},
+  {{ /^Date:/ PREPEND Authentication-Results: mx.example.net; spf=pass; dkim=pass; dmarc=pass }} }}
+"""
 SPAM_FILTER = """\
 header_checks = regexp:{{ {{ /^X-Spam-Flag: DEFINITELY/ REJECT 5.7.1 this is spam }} }}
 body_checks = regexp:{{ {{ /GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL/ REJECT 5.7.1 this is spam }} }}
@@ -174,6 +181,9 @@ class PostfixVariation:
     """Clients may show a certificate, and `client.pem` beside the CA's file is one whose holder may relay."""
     takes_spam: bool = False
     """Nobody looks at what a message says; matters where it is handed on to the server of mailboxes."""
+    vouches: bool = False
+    """As a provider does, mail on its way to the server of mailboxes is said to be signed and checked, and where it
+    came from is left out."""
     many_names: bool = False
     """A client that asks for `other.example.com` is shown a certificate for that name, by the same CA."""
 
@@ -288,7 +298,8 @@ def _delivery(broken: PostfixVariation, mailboxes: Path | None) -> str:
     """Return what is special about the way to the server of the mailboxes."""
     if mailboxes is None:
         return ""
-    return DELIVERY.format(mailboxes=mailboxes) + ("" if broken.takes_spam else SPAM_FILTER.format())
+    vouched = VOUCHED.format(domain=DOMAIN) if broken.vouches else ""
+    return DELIVERY.format(mailboxes=mailboxes) + vouched + ("" if broken.takes_spam else SPAM_FILTER.format())
 
 
 def _tls(root: Path, broken: PostfixVariation, files: Certificate) -> str:

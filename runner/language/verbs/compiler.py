@@ -207,14 +207,17 @@ class StepCompiler:
             if not tail.flat and encode == "base64":
                 self.reading.fail(line.span, "no response follows the mechanism", "there is nothing to encode here")
             elif tail.flat and (encode == "base64" or (encode == "auto" and not tail.is_literal)):
-                line, response = head, tail
+                line, response = head, self._unquoted(tail)
                 self._check_encoded(tail)
             elif tail.flat and encode == "auto":
-                self._check_literal(tail)
+                line = Template((head.flat + self._checked_literal(tail),), line.span)
             self.auth = AuthState.SENT
         elif self.auth is AuthState.CHALLENGED:
-            if encode == "auto":
-                self._check_literal(line) if line.is_literal else self._check_encoded(line)
+            if encode == "auto" and line.is_literal:
+                line = Template((self._checked_literal(line),), line.span)
+            elif encode == "auto":
+                line = self._unquoted(line)
+                self._check_encoded(line)
             self.auth = AuthState.SENT
         elif self.auth is AuthState.SENT and encode == "auto" and not line.is_literal:
             self.reading.fail(
@@ -228,13 +231,23 @@ class StepCompiler:
         ready = to_bytes(line.flat) + given.get("eol", b"\r\n") if is_ready else b""
         return Send(line=line, response=response, ready=ready, **given)
 
-    def _check_literal(self, line: Template) -> None:
-        if not auth_state.is_base64(line.flat):
+    def _unquoted(self, response: Template) -> Template:
+        """Return a response without the quotes that the protocol has around it: they come by themselves."""
+        quote, flat = self.reading.machine.response_quote, response.flat
+        if not quote or len(flat) < 2 * len(quote) or not (flat.startswith(quote) and flat.endswith(quote)):
+            return response
+        return response.split(len(quote))[1].split(len(flat) - 2 * len(quote))[0]
+
+    def _checked_literal(self, response: Template) -> str:
+        """Return a response without placeholders as it goes out, with quotes where the protocol has them."""
+        quote, text = self.reading.machine.response_quote, self._unquoted(response).flat
+        if not auth_state.is_base64(text):
             self.reading.fail(
-                line.span,
-                f"'{shorten(line.flat)}' is a response in an AUTH exchange, and not base64",
+                response.span,
+                f"'{shorten(response.flat)}' is a response in an AUTH exchange, and not base64",
                 "add encode: base64 to have it encoded, or encode: none to send it as it stands",
             )
+        return f"{quote}{text}{quote}"
 
     def _check_encoded(self, line: Template) -> None:
         if twice := auth_state.encoded_twice(line):

@@ -125,6 +125,6 @@ def test_in_a_pipeline():
 def test_a_script():
     """ManageSieve's literals are never asked for."""
     played = converse(
-        "sieve", "  - {expect: OK}\n  - {send: 'PUTSCRIPT \"a\"', literal: \"keep;\\n\", expect: OK}", b"OK\r\n"
+        "sieve", '  - {expect: OK}\n  - {send: \'PUTSCRIPT "a"\', literal: "keep;\\n", expect: OK}', b"OK\r\n"
     )
     assert b'PUTSCRIPT "a" {7+}\r\nkeep;\r\n\r\nLOGOUT\r\n' == played.sent[0]
