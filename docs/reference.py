@@ -43,6 +43,7 @@ _KINDS = {
     "size": "size",
     "rate": "rate",
     "message": "text, or [where it comes from](#messages)",
+    "fetched_message": "[mapping](mailboxes.md#judging-a-message)",
     "pattern": "[pattern](#patterns)",
     "patterns": "[pattern](#patterns), or a list",
     "texts": "text, or a list",
@@ -66,6 +67,8 @@ _SPECIAL = {
     "requires": "[mapping](#requires)",
     "matrix": "[lists, rows or a file](#matrix)",
     "sessions": "[mapping](#several-sessions)",
+    "headers": "mapping of names to what is asked",
+    "attachments": "number, list of [patterns](#patterns), or mapping with `lacks`",
     "defaults": "[mapping](#defaults)",
     "limits": "[mapping](#limits-of-what-a-server-may-send)",
     "capture": "mapping of names",
@@ -117,6 +120,11 @@ def keys(name: str, *path: str, leave_out: Iterable[str] = ()) -> str:
         if key not in set(leave_out)
     ]
     return table(("key", "value", "meaning"), rows)
+
+
+def fetched_keys() -> str:
+    """Return the keys of `message`, for another page than the one that explains patterns."""
+    return keys("scenario", "definitions", "fetched_message").replace("](#", "](language.md#")
 
 
 def _resolved(root: Schema, one: Schema) -> Schema:
@@ -462,6 +470,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "control-verbs": partial(verbs, CONTROL_VERBS),
     "common-keys": partial(keys, *_DEFINITION, "common"),
     "expectation-keys": partial(keys, *_DEFINITION, "expectation"),
+    "fetched-keys": fetched_keys,
     "when-keys": partial(keys, *_DEFINITION, "when"),
     "tls-keys": partial(keys, *_DEFINITION, "tls_options"),
     "tls-expect-keys": partial(keys, *_DEFINITION, "tls_expect"),

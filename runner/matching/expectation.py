@@ -32,7 +32,7 @@ from runner.protocol.base import LineReply, Reply
 
 if TYPE_CHECKING:
     from runner.matching.message import MessageExpectation
-    from runner.protocol.base import Fetched
+    from runner.protocol.fetched import Fetched
 
 __all__ = [
     "Alternative",

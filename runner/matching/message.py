@@ -141,6 +141,8 @@ class _Judging:
             match, reason = _search(pattern, (view for header in found for view in header.views), _match_value)
         unread = [section.fault] if section.fault else []
         unread += [header.fault for header in found if header.fault and wish.asks == "lacks"]
+        if not self._message.has_every(wish.name):
+            unread.append("only some header fields were fetched, and not this one; BODY.PEEK[HEADER] has them all")
         match wish.asks:
             case "fits":
                 is_good = match is not None

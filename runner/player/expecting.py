@@ -228,10 +228,11 @@ def _settle_reply(player: Player, link: Link, wanted: Expectation, reply: Reply)
         tell_answer(player, reply, link.arrived)
     owed = reply.owed
     whose = f" for {owed.recipient}" if owed is not None and owed.to == "message" and owed.recipient else ""
-    gist = gist_of(reply) if judgement.mismatches else ""
+    gist, whole = (gist_of(reply), str(reply)) if judgement.mismatches else ("", "")
     for one in judgement.mismatches:
+        told = gist if one.actual == whole else ""  # what is shown of a message is told by its own first line
         player.findings.differ(
-            one.part + whose, one.expected, one.actual, one.hint, is_warning=wanted.is_warning, gist=gist
+            one.part + whose, one.expected, one.actual, one.hint, is_warning=wanted.is_warning, gist=told
         )
     capture(player, judgement.captures)
     if judgement.is_wrong_code and not wanted.is_warning:

@@ -19,6 +19,7 @@ class Fetched:
         is_part: whether it is less than the message, its header or its body: a range of octets, some lines of a
             body, a part of a multipart.
         is_missing: whether the server says that there is none (IMAP's NIL).
+        fields: the names of header fields, in upper case, that alone were asked for; None for all of them.
     """
 
     data: bytes = field(repr=False)
@@ -27,6 +28,11 @@ class Fetched:
     has_body: bool
     is_part: bool = False
     is_missing: bool = False
+    fields: frozenset[str] | None = None
+
+    def has_every(self, name: str) -> bool:
+        """Whether every header field of a name is here, if there is one."""
+        return self.fields is None or name.upper() in self.fields
 
     @property
     def is_whole(self) -> bool:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from runner.protocol.fetched import Fetched
-from runner.protocol.reply import LineReply, Literal
+from runner.protocol.reply import LineReply, Literal, decode
 
 _FETCH = re.compile(rb"\* [0-9]+ (?:UID)?FETCH \(", re.IGNORECASE)
 # A quoted string, a parenthesis, a literal's mark, or an item's name with its section: BODY[HEADER.FIELDS (TO)]<0>.
@@ -21,8 +21,9 @@ _TOKEN = re.compile(
 )
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _SECTION = re.compile(
-    rb"(?:BODY|BINARY)\[([0-9.]*)(HEADER|TEXT|MIME|)(?:(?<=HEADER)\.FIELDS.*)?\](<[0-9]+>)?", re.DOTALL
+    rb"(?:BODY|BINARY)\[([0-9.]*)(HEADER|TEXT|MIME|)(?:(?<=HEADER)(\.FIELDS.*))?\](<[0-9]+>)?", re.DOTALL
 )
+_FIELD = re.compile(rb'"[^"]*"|[^ ()"]+')
 # RFC 3501 has these beside BODY[...].
 _OLD_SECTIONS = {b"RFC822": b"BODY[]", b"RFC822.HEADER": b"BODY[HEADER]", b"RFC822.TEXT": b"BODY[TEXT]"}
 
@@ -63,15 +64,22 @@ def _fetched(name: bytes, value: bytes | Literal) -> Fetched | None:
     section = _SECTION.fullmatch(_OLD_SECTIONS.get(name, name))
     if section is None:
         return None
-    part, kind, partial = section.groups()
+    part, kind, listed, partial = section.groups()
+    fields = _fields(listed) if listed is not None else None
     has_header = kind in (b"HEADER", b"MIME") or not (kind or part)
     has_body = kind in (b"TEXT", b"")
     is_part = bool(part or partial)
     if isinstance(value, Literal):
-        return Fetched(value.data, value.size, has_header, has_body, is_part)
+        return Fetched(value.data, value.size, has_header, has_body, is_part, fields=fields)
     if value.startswith(b'"'):
         data = _ESCAPED.sub(rb"\1", value[1:-1])
-        return Fetched(data, len(data), has_header, has_body, is_part)
+        return Fetched(data, len(data), has_header, has_body, is_part, fields=fields)
     if value.upper() == b"NIL":
         return Fetched(b"", 0, has_header, has_body, is_part, is_missing=True)
     return None
+
+
+def _fields(listed: bytes) -> frozenset[str]:
+    """Return the fields that a section lists; what HEADER.FIELDS.NOT leaves out says nothing of those that are there."""
+    names = () if listed.startswith(b".FIELDS.NOT") else _FIELD.findall(listed.removeprefix(b".FIELDS"))
+    return frozenset(decode(name.strip(b'"')) for name in names)

@@ -35,6 +35,16 @@ def fetched(text: str, message: str) -> Misuse:
     return whole(f"name: x\nprotocol: pop3\nsteps:\n  - send: RETR 1\n    expect: +OK\n    message: {text}\n", message)
 
 
+def speaking(protocol: str, text: str, message: str) -> Misuse:
+    """A scenario of one step in another protocol."""
+    return whole(f"name: x\nprotocol: {protocol}\nsteps:\n  - {text}\n", message)
+
+
+def append(literal: str, message: str) -> Misuse:
+    """A line of IMAP that ends with a literal."""
+    return speaking("imap", f"{{send: APPEND INBOX, literal: {literal}}}", message)
+
+
 MISUSES: dict[str, Misuse] = {
     "auth.authzid": step("auth: {mechanism: LOGIN, authzid: alice}", "LOGIN takes no 'authzid'"),
     "auth.channel_binding": step("auth: {mechanism: PLAIN, channel_binding: tls-unique}", "'PLAIN' binds to nothing"),
@@ -74,6 +84,14 @@ MISUSES: dict[str, Misuse] = {
     "proxy_protocol.version": step("connect: {proxy_protocol: {source: 192.0.2.7:1, vers: v2}}", "unknown key 'vers'"),
     "attachments.lacks": fetched("{attachments: {lack: '*.exe'}}", "unknown key 'lack'"),
     "headers.lacks": fetched("{headers: {Received: {lacks: }}}", "nothing where a text or a list is due"),
+    "literal.file": append("{file: ../secret.eml}", "'../secret.eml' leads out of the folder 'docs'"),
+    "literal.fill": append("{size: 1MB, fill: true}", "'fill' fills placeholders in a file"),
+    "literal.sample": append("{sample: eicra}", "'sample' can't be 'eicra'"),
+    "literal.size": append("{size: 10 mb}", "'10 mb' is no size: 512, 64KiB, 10MB"),
+    "literal.sync": speaking(
+        "sieve", "{send: PUTSCRIPT, literal: {text: x, sync: true}}", "'sync' is for IMAP; here nothing is waited for"
+    ),
+    "literal.text": append("{text: x, file: messages/newsletter.eml}", "'text' and 'file' in one { }"),
     "message.attachments": fetched("{attachments: '*.pdf'}", "'*.pdf' is no whole number from 0"),
     "message.body": fetched("{body: /total (/}", "'(' without ')'"),
     "message.headers": fetched("{headers: {'Subject:': x}}", "'Subject:' is no header's name"),
@@ -104,6 +122,12 @@ MISUSES: dict[str, Misuse] = {
     "step.end": step("data: x\n    end: |\n      .", "a line end or NUL in the text itself"),
     "step.eol": step("send: NOOP\n    eol: '\\n'", "'eol' can't be '\\n'"),
     "step.expect": step("send: NOOP\n    expect: 250OK", "a blank is due after '250'"),
+    "step.literal": step("{send: 'MAIL FROM:<>', literal: x}", "'literal' has no meaning in smtp"),
+    "step.tag": speaking("imap", "{send: NOOP, tag: a1}", "'tag' can't be 'a1'"),
+    "step.untagged": speaking("imap", "expect: untagged", "untagged data: which?"),
+    "step.until": speaking("tcp", "{expect: x, until: END}", "'END' is no regex"),
+    "until.lines": speaking("tcp", "{expect: x, until: {lines: 0}}", "'lines' of nothing ends no reply"),
+    "until.silence": speaking("tcp", "{expect: x, until: {silence: 2}}", "'2' is no duration; say 2s"),
     "step.expect_each": step("data: x\n    expect_each: 250", "a text where a list or a mapping is due"),
     "step.expect_line": step("expect_line: [220-*]", "a list where a text is due"),
     "step.for": step("send: NOOP\n    for: 2s", "'for' judges a reply, and this step expects none"),

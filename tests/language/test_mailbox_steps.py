@@ -1,10 +1,12 @@
 """What steps of POP3, IMAP, ManageSieve and tcp say, and what is told of those that make no sense there."""
 
+import re
+
 import pytest
 from compiling import compiled, problems_in
 
 from runner.language.model import Exchange, Group, Send
-from runner.matching.expectation import Expectation, Short, Until, Word
+from runner.matching.expectation import Expectation, ExpectationError, Short, Until, Word
 
 
 def steps_of(protocol, *lines):
@@ -223,6 +225,55 @@ def test_a_tag_that_is_written_is_told():
 
 
 # A talk.
+
+
+@pytest.mark.parametrize(
+    ("line", "sent"),
+    [
+        ('AUTHENTICATE "PLAIN" "AGEAYg=="', 'AUTHENTICATE "PLAIN" "AGEAYg=="'),
+        ('AUTHENTICATE "PLAIN" AGEAYg==', 'AUTHENTICATE "PLAIN" "AGEAYg=="'),
+    ],
+    ids=["as a transcript has it", "bare"],
+)
+def test_a_sieve_response_that_is_written_out_has_quotes(line, sent):
+    """In ManageSieve a response is a string, whether its author wrote the quotes or not."""
+    (step,) = steps_of("sieve", f"  - send: '{line}'")
+    assert sent == step.line.flat
+
+
+@pytest.mark.parametrize(
+    ("line", "sent"), [("'\"*\"'", '"*"'), ("'*'", '"*"'), ("''", '""'), ("AGEAYg==", '"AGEAYg=="')]
+)
+def test_a_sieve_response_to_a_challenge_has_quotes(line, sent):
+    """So is one that answers a challenge, or cancels."""
+    *_, step = steps_of("sieve", "  - {send: 'AUTHENTICATE \"PLAIN\"', expect: +}", f"  - send: {line}")
+    assert sent == step.line.flat
+
+
+@pytest.mark.parametrize("response", [r"\0${user}\0x", r'"\0${user}\0x"'], ids=["bare", "in quotes"])
+def test_quotes_around_a_sieve_response_are_not_encoded(response):
+    """Those that an author wrote are dropped: they come by themselves, around the base64."""
+    first, _, answer = steps_of(
+        "sieve",
+        f"  - send: 'AUTHENTICATE \"PLAIN\" {response}'",
+        "  - {send: 'AUTHENTICATE \"PLAIN\"', expect: +}",
+        f"  - send: '{response}'",
+    )
+    assert [r"\0${user}\0x"] * 2 == [str(first.response), str(answer.line)]
+
+
+def test_a_quote_is_part_of_a_response_elsewhere():
+    """Only ManageSieve has quotes around responses."""
+    *_, step = steps_of("imap", "  - {send: AUTHENTICATE PLAIN, expect: +}", "  - send: '\"${user}\"'")
+    assert '"${user}"' == str(step.line)
+
+
+@pytest.mark.parametrize(("protocol", "due"), [("imap", "a code such as OK, NO or BAD"), ("pop3", "+OK, -ERR or +")])
+def test_a_value_that_is_no_code_of_the_protocol(protocol, due):
+    """What is due in place of a placeholder is told in the protocol's own codes."""
+    (alternative,) = expected(protocol, "${reply}").alternatives
+    with pytest.raises(ExpectationError, match=re.escape(f"is '250', where {due} is due")):
+        alternative.fill(lambda _: "250")
 
 
 def talk(protocol, *lines):

@@ -10,6 +10,7 @@ from runner.matching.bounded_parser import MOST_HEADER_LINES
 from runner.matching.mime import read_content, read_header_section
 
 MIXED = "Content-Type: multipart/mixed; boundary=b\n\n"
+UNENDED = "a multipart that doesn't end: its last boundary is missing"
 NO_HEADER = "a line among its headers that is none"
 
 
@@ -156,7 +157,7 @@ Content-Type: application/pdf; name=x.pdf
 --b--
 """)
     assert (["Status: 5.1.1"], ["Hello"], [()]) == (found.texts, found.inner, found.attachments)
-    fault = "part 2.1: a multipart that doesn't end: its last boundary is missing"
+    fault = f"part 2.1: {UNENDED}"
     assert ([], [fault]) == (found.broken, found.faults)
     assert "inner" in [header.text for header in found.headers]
 
@@ -173,7 +174,7 @@ def test_a_digest():
         ("Content-Type: multipart/mixed\n\nHello", "a multipart that names no boundary"),
         (f"{MIXED}Hello", "a multipart without a part: its boundary doesn't occur"),
         (f"{MIXED}--b--\nHello", "a multipart without a part: its boundary doesn't occur"),
-        (f"{MIXED}--b\n\nHello", "a multipart that doesn't end: its last boundary is missing"),
+        (f"{MIXED}--b\n\nHello", UNENDED),
         (f"{MIXED}--b\n\nHello\n--b--\n--b\n\nmore", "a multipart that goes on after its last boundary"),
         (f"Content-Type: text/plain\n{MIXED}--b\n\nHello\n--b--", "2 headers Content-Type"),
         (f"Content-Type: text/plain; a={'x' * 3000}\n\nHello", "an overlong Content-Type"),
@@ -240,6 +241,13 @@ def test_boundary_lines():
     """Only a whole line that begins with the boundary is one; one boundary may begin another."""
     found = content(f"{MIXED}--b\n\na --b\n--bc\n--b--\n")
     assert (["a --b\n--bc"], []) == (found.texts, found.broken)
+
+
+def test_an_end_right_after_a_boundary():
+    """It is passed over as if it were the same boundary again; all that follows is looked at as parts."""
+    found = content(f"{MIXED}--b\n--b--\nContent-Type: application/x; name=a.exe\n\n--b--\n")
+    assert [("a.exe",)] == found.attachments
+    assert [f"the message: {UNENDED}"] == content(f"{MIXED}--b\n\nx\n--b\n--b--\n").broken
 
 
 def test_parts_are_numbered_as_imap_does():

@@ -32,6 +32,16 @@ REFUSALS = {
 
 #: How Dovecot refuses to take a password in clear text.
 IN_CLEAR_TEXT = {"imap": "NO [PRIVACYREQUIRED]", "pop3": "-ERR [AUTH]", "sieve": "NO (ENCRYPT-NEEDED)"}
+#: What the scenario that files a message asks, and what would be wrong.
+OTHERWISE = (
+    ("Subject: Grüße an lists ${unique}", "Subject: Grüße von ${unique}"),
+    ("Received: ['*by mail.example.com* with LMTP*'", "Received: ['*by mail.example.com* with BSMTP*'"),
+    ("X-Spam-Flag: absent", "X-Spam-Flag: present"),
+    ("body: Viele Grüße", "body: Liebe Grüße"),
+    ("attachments: [übersicht.csv, plain.bin]", "attachments: [overview.csv, plain.bin]"),
+    ("lacks: '*discard*'", "lacks: Viele Grüße"),
+    ("size: '<= 10KB'", "size: '<= 100'"),
+)
 
 
 def own_mechanisms(protocol: str) -> tuple[str, ...]:
@@ -313,9 +323,9 @@ class TestImap:
         labels = ["send STATUS INBOX (MESSAGES)", "send SELECT INBOX", "send FETCH 1 BODY.PEEK[]"]
         assert labels == failed
 
-    def test_nothing_comes(self, broken_mailboxes, new_user, hasty):
+    def test_nothing_comes(self, broken_chain, new_user, hasty):
         """IDLE that is told of nothing fails when its time is over."""
-        doors = broken_mailboxes("loses_mail").of(new_user())
+        doors = broken_chain("loses_mail").of(new_user()).mailboxes
         result = with_sessions("imap-idle-delivery", doors, hasty)
         assert_failed(result, "expect untagged: no untagged line 1 EXISTS within 0.7 s")
 
@@ -360,6 +370,25 @@ class TestChain:
         """A message that lies elsewhere is not found, and the number of looks is told."""
         result = through("filed", broken_chain("ignores_sieve").of(new_user()), hasty)
         assert_failed(result, "inbox: send SELECT Lists: expected OK [READ-WRITE], got NO", "attempt")
+
+    def test_message_is_otherwise(self, own_chain, tmp_path):
+        """What is otherwise in a message is told part by part in one step, the first in its reason."""
+        folder = tmp_path / "otherwise"
+        shutil.copytree(HERE, folder)
+        path = folder / "filed.yaml"
+        text = path.read_text("utf-8")
+        for is_so, is_not in OTHERWISE:
+            assert is_so in text
+            text = text.replace(is_so, is_not)
+        path.write_text(text, "utf-8")
+        result = through("filed", own_chain, folder)
+        assert_failed(result, "expected Subject: Grüße von ${unique}", ", got Subject: Grüße an lists")
+        (step,) = (one for one in result.steps if one.outcome is Outcome.FAILED)
+        parts = ["header Subject", "header Received", "header X-Spam-Flag", "body", "attachments", "lacks", "size"]
+        assert parts == [one.part for one in step.differences]
+        body = next(one for one in step.differences if one.part == "body")
+        assert ("a body with Liebe Grüße", "Viele Grüße") == (body.expected, body.actual)
+        assert [step.label for step in result.steps if step.is_cleanup][-1].startswith("cleanup: filter: ")
 
     @pytest.mark.parametrize("name", ["spam-refused", "spam-not-found"])
     def test_spam(self, own_chain, name):

@@ -248,8 +248,8 @@ class TestMailboxes:
     @pytest.mark.parametrize(
         ("door", "reason"),
         [
-            ("imap", "LOGIN {user} ⟨password⟩: expected OK, got NO [AUTHENTICATIONFAILED]"),
-            ("pop3", "PASS ⟨password⟩: expected +OK, got -ERR [AUTH]"),
+            ("imap", "LOGIN ${username | quoted} ${password | quoted}: expected OK, got NO [AUTHENTICATIONFAILED]"),
+            ("pop3", "PASS ${password}: expected +OK, got -ERR [AUTH]"),
             ("sieve", "auth PLAIN: expected OK, got NO "),
         ],
     )
@@ -257,8 +257,7 @@ class TestMailboxes:
         """A login that is refused is red, with the server's words and without the password."""
         result = at_mailbox(own_mailboxes, door, password="another-Pa55")
         assert result.outcome is Outcome.FAILED
-        user = own_mailboxes.imap.variables["username"]
-        assert reason.replace("{user}", f'"{user}"') in result.reason
+        assert reason in result.reason
         assert "another-Pa55" not in described(result)
 
     @pytest.mark.parametrize(
