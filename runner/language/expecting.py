@@ -138,7 +138,8 @@ def _until(reading: Reading, node: Node | None) -> Until | None:
     if pattern is None or node is None:
         return None
     if not pattern.is_regex:
-        reading.fail(node.span, f"'{reading.text(node)}' is no regex", "write until: /^END/, {lines: 3} or {silence: 2s}")
+        advice = "write until: /^END/, {lines: 3} or {silence: 2s}"
+        reading.fail(node.span, f"'{reading.text(node)}' is no regex", advice)
     return Until(pattern, lines=0)
 
 

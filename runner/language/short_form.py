@@ -122,8 +122,8 @@ class ShortFormReader:
         is_status = self.machine.status_grammar.fullmatch(status) is not None
         if status[0] in "[(":
             closing = "]" if status[0] == "[" else ")"
-            wrong = f"'{status}' begins like a response code and is none"
-            return None if is_status else (wrong, f"it is a name between {status[0]} and {closing}, such as {_CODES[closing]}")
+            advice = f"it is a name between {status[0]} and {closing}, such as {_CODES[closing]}"
+            return None if is_status else (f"'{status}' begins like a response code and is none", advice)
         if not is_status:
             advice = "one is a class (2, 4 or 5) and two numbers, such as 5.7.1 or 5.7.x"
         elif code[0] == "3":

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 
 from runner.matching.alternatives import both
-from runner.matching.expectation import Mismatch
 from runner.matching.glob import Glob
 from runner.matching.lines import nearest_line
 from runner.matching.message_wishes import (
@@ -22,6 +21,7 @@ from runner.matching.message_wishes import (
     Relation,
 )
 from runner.matching.mime import Content, Header, HeaderSection, read_content, read_header_section
+from runner.matching.mismatch import Mismatch
 from runner.matching.pattern import Match, Pattern, TooLong
 from runner.protocol.fetched import Fetched
 from runner.protocol.reply import decode

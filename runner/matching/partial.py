@@ -11,7 +11,7 @@ from dataclasses import field, replace
 
 from runner.dataclass import dataclass
 from runner.matching.alternatives import ValueOf, both
-from runner.matching.expectation import Mismatch
+from runner.matching.mismatch import Mismatch
 from runner.matching.pattern import Pattern, TooLong, nearest_miss
 
 

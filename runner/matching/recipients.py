@@ -11,7 +11,8 @@ from dataclasses import field, replace
 from runner.dataclass import dataclass
 from runner.matching.alternatives import ExpectationError, ValueOf
 from runner.matching.base import Slot, Source, show_source, slots_in
-from runner.matching.expectation import Expectation, Mismatch
+from runner.matching.expectation import Expectation
+from runner.matching.mismatch import Mismatch
 
 Assigned = tuple[Expectation | None, ...]
 

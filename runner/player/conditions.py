@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.language.template import MissingValueError
-from runner.matching.expectation import ExpectationError, Word, best_fit
+from runner.matching.expectation import ExpectationError, Word
+from runner.matching.judging import best_fit
 from runner.player.ending import erred
 from runner.protocol import PROTOCOLS
 

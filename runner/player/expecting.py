@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from runner.language.model import MAIN
 from runner.language.template import Value
-from runner.matching.expectation import Expectation, ExpectationError, Word, best_fit, judge, latencies
+from runner.matching.expectation import Expectation, ExpectationError, Word
+from runner.matching.judging import best_fit, judge, latencies
 from runner.player.ending import CaseSkipped, StepEnded, TimedOut, erred, failed
 from runner.player.findings import first_line
 from runner.protocol import Malformed, Reply, decode

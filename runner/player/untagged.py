@@ -11,8 +11,9 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runner.matching.expectation import Word, find_untagged
+from runner.matching.expectation import Word
 from runner.matching.pattern import Pattern, TooLong
+from runner.matching.untagged import find_untagged
 from runner.player.ending import StepEnded, TimedOut, failed
 from runner.player.expecting import broken, capture, closing, gist_of, judge_latency, pending_text, tell_answer
 from runner.protocol import Malformed, Reply

@@ -19,8 +19,8 @@ from runner.protocol.reply import Event, LineReply, Literal, Malformed, Owed, Re
 __all__ = [
     "CLIENT_LINE",
     "Event",
-    "LineReply",
     "Limits",
+    "LineReply",
     "Literal",
     "Machine",
     "Malformed",
@@ -146,7 +146,7 @@ class Machine(abc.ABC):
         """Return the untagged lines from `start` on that have come since the last reply; see `LineReply.untagged`."""
         return []
 
-    def drop_untagged(self, count: int) -> None:
+    def drop_untagged(self, count: int) -> None:  # noqa: B027 -- where there is nothing to drop
         """Drop the first of them: a step has read them, and they are no part of the next reply."""
 
     @property

@@ -80,6 +80,6 @@ def _fetched(name: bytes, value: bytes | Literal) -> Fetched | None:
 
 
 def _fields(listed: bytes) -> frozenset[str]:
-    """Return the fields that a section lists; what HEADER.FIELDS.NOT leaves out says nothing of those that are there."""
+    """Return the fields that a section lists; HEADER.FIELDS.NOT lists those that are left out."""
     names = () if listed.startswith(b".FIELDS.NOT") else _FIELD.findall(listed.removeprefix(b".FIELDS"))
     return frozenset(decode(name.strip(b'"')) for name in names)

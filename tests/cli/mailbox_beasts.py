@@ -496,7 +496,9 @@ TCP_BEASTS = {
 FLOODS = tuple(
     name
     for name in (*IMAP_BEASTS, *POP3_BEASTS, *SIEVE_BEASTS, *TCP_BEASTS)
-    if re.search("100000|for-ever|without-end|in-one-line|zeros|floods|flood|large|-mb$|dots|clear-text|capability", name)
+    if re.search(
+        "100000|for-ever|without-end|in-one-line|zeros|floods|flood|large|-mb$|dots|clear-text|capability", name
+    )
 )
 # Those that behave: what the others do must cost them nothing.
 HEALTHY = {

@@ -14,13 +14,11 @@ from runner.matching.expectation import (
     Expectation,
     ExpectationError,
     Given,
-    Judgement,
-    Mismatch,
     Short,
     Word,
-    best_fit,
-    judge,
 )
+from runner.matching.judging import Judgement, best_fit, judge
+from runner.matching.mismatch import Mismatch
 from runner.matching.pattern import Slot, compile_glob, compile_pattern
 from runner.protocol import Limits, Reply, Smtp
 

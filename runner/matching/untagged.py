@@ -1,0 +1,48 @@
+"""Untagged lines of IMAP against what `untagged` asks: each pattern wants a line, in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from runner.dataclass import dataclass
+from runner.matching.alternatives import both
+from runner.matching.lines import nearest_line
+from runner.matching.mismatch import Mismatch
+from runner.matching.pattern import TooLong
+
+if TYPE_CHECKING:
+    from runner.matching.expectation import Expectation
+
+
+@dataclass(frozen=True, slots=True)
+class Untagged:
+    """What became of a search in untagged lines: what is missing, captures, and how many lines were needed for it."""
+
+    mismatches: tuple[Mismatch, ...]
+    captures: Mapping[str, str]
+    needed: int
+
+
+def find_untagged(expectation: Expectation, lines: Sequence[str]) -> Untagged:
+    """Look for a line for each pattern of `untagged`, in any order; one line may fit several."""
+    missing: list[Mismatch] = []
+    captures: dict[str, str] = {}
+    needed = 0
+    for pattern in expectation.untagged:
+        hint = ""
+        for number, line in enumerate(lines, 1):
+            try:
+                match = pattern.match_line(line)
+            except TooLong as error:
+                hint = error.reason
+                continue
+            if match is not None:
+                captures.update(match.named)
+                needed = max(needed, number)
+                break
+        else:
+            wanted = f"an untagged line {both(pattern, expectation.slot_text)}"
+            hint = hint or nearest_line(pattern, lines)
+            missing.append(Mismatch("untagged", wanted, "\n".join(f"* {line}" for line in lines) or "none", hint))
+    return Untagged(tuple(missing), captures, needed)
