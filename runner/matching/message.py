@@ -156,7 +156,8 @@ class _Judging:
         if not is_good:
             wants_one = wish.asks in ("fits", "present")
             hints = _near_header(pattern, wish.name, found, section) if wants_one else unread[:_TOLD_FAULTS]
-            actual = _listed(map(str, found)) or "no such header"
+            none = "no such header" if self._message.has_every(wish.name) else "nothing: it was not fetched"
+            actual = _listed(map(str, found)) or none
             self._miss(f"header {wish.name}", expected, actual, reason, *hints)
 
     # What wants the whole message.

@@ -1,7 +1,7 @@
 """Hostile and broken servers of IMAP, POP3, ManageSieve and of lines, one connection each.
 
 Each names the scenario of `mailbox_zoo` that meets it. Its server says one turn, then one more after each line of the
-client's, and at last waits until the client leaves. In a turn `<tag>` is the tag of the client's last command.
+client's, and ends at the first line too many. In a turn `<tag>` is the tag of the client's last command.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def says(*turns):
                     say(conn, what.replace(b"<tag>", tag))
                 else:
                     what(conn)
-        conn.wait_for_eof()
+        conn.line()
+        close(conn)
 
     return handler
 
@@ -278,10 +279,10 @@ IMAP_BEASTS = {
     "imap-starttls-untagged-before": Beast(
         "tls-imap", imap_tls(b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n" + OK, secure, close)
     ),
-    "imap-starttls-untagged-after": Beast("tls-imap", imap_tls(OK + b"* OK [ALERT] injected\r\n", secure)),
-    "imap-starttls-tagged-after": Beast("tls-imap", imap_tls(OK + b"A2 OK injected\r\n", secure)),
-    "imap-starttls-half-after": Beast("tls-imap", imap_tls(OK + b"A2 OK inj", secure)),
-    "imap-starttls-half-star-after": Beast("tls-imap", imap_tls(OK + b"* OK inj", secure)),
+    "imap-starttls-untagged-after": Beast("tls-imap", imap_tls(OK + b"* OK [ALERT] injected\r\n")),
+    "imap-starttls-tagged-after": Beast("tls-imap", imap_tls(OK + b"A2 OK injected\r\n")),
+    "imap-starttls-half-after": Beast("tls-imap", imap_tls(OK + b"A2 OK inj")),
+    "imap-starttls-half-star-after": Beast("tls-imap", imap_tls(OK + b"* OK inj")),
     "imap-starttls-half-before": Beast("tls-imap", says(at_once(IMAP + b"* OK inj"), (b"\r\n" + OK, close))),
     "imap-starttls-hangs": Beast("stalls-tls-imap", imap_tls(OK)),
     "imap-starttls-closes": Beast("tls-imap", imap_tls(OK, close)),
@@ -371,9 +372,9 @@ POP3_BEASTS = {
         "pop3", says(POP, b"+OK\r\n", b"+OK\r\n.\r\n", MESSAGE, (b"+OK bye\r\n", floods(b"+OK\r\n" * 999)))
     ),
     "pop3-starttls-refused": Beast("tls-pop3", says(POP, b"-ERR not now\r\n")),
-    "pop3-starttls-after": Beast("tls-pop3", says(POP, (b"+OK go\r\n+OK injected\r\n", secure))),
-    "pop3-starttls-half-after": Beast("tls-pop3", says(POP, (b"+OK go\r\n+OK inj", secure))),
-    "pop3-starttls-early": Beast("tls-pop3", says(at_once(POP + b"+OK go\r\n"), (b"", secure))),
+    "pop3-starttls-after": Beast("tls-pop3", says(POP, (b"+OK go\r\n+OK injected\r\n",))),
+    "pop3-starttls-half-after": Beast("tls-pop3", says(POP, (b"+OK go\r\n+OK inj",))),
+    "pop3-starttls-early": Beast("tls-pop3", says(at_once(POP + b"+OK go\r\n"))),
     "pop3-starttls-closes": Beast("tls-pop3", says(POP, (b"+OK go\r\n", close))),
     "pop3-tls-no-close-notify": Beast("tls-pop3", says(POP, (b"+OK go\r\n", secure), (b"+OK hal", cut_off))),
     "pop3-scram-no-proof": Beast("auth-pop3", says(POP, scram(b"+ %b\r\n"), b"+OK\r\n")),
@@ -450,9 +451,9 @@ SIEVE_BEASTS = {
     "sieve-starttls-bye": Beast("tls-sieve", says(SIEVE, (b'BYE "not now"\r\n', close))),
     "sieve-starttls-stripped": Beast("offered-sieve", says(b'"SASL" "PLAIN"\r\nOK\r\n', b"NO\r\n")),
     "sieve-starttls-before": Beast("tls-sieve", says(SIEVE, (b'"SASL" "PLAIN"\r\nOK\r\n', secure, SIEVE, close))),
-    "sieve-starttls-after": Beast("tls-sieve", says(SIEVE, (b"OK\r\n" + SIEVE, secure))),
-    "sieve-starttls-half-after": Beast("tls-sieve", says(SIEVE, (b'OK\r\n"SASL', secure))),
-    "sieve-starttls-early": Beast("tls-sieve", says(at_once(SIEVE + b"OK\r\n"), (b"", secure))),
+    "sieve-starttls-after": Beast("tls-sieve", says(SIEVE, (b"OK\r\n" + SIEVE,))),
+    "sieve-starttls-half-after": Beast("tls-sieve", says(SIEVE, (b'OK\r\n"SASL',))),
+    "sieve-starttls-early": Beast("tls-sieve", says(at_once(SIEVE + b"OK\r\n"))),
     "sieve-starttls-closes": Beast("tls-sieve", says(SIEVE, (b"OK\r\n", close))),
     "sieve-starttls-no-greeting": Beast("stalls-tls-sieve", says(SIEVE, (b"OK\r\n", secure))),
     "sieve-starttls-greets-no": Beast("tls-sieve", says(SIEVE, (b"OK\r\n", secure, b'NO "x"\r\n'))),
