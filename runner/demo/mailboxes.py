@@ -16,8 +16,7 @@ from pymap.exceptions import AppendFailure, NotAllowedError
 from pymap.parsing.message import AppendMessage
 from pymap.sieve import SieveCompiler
 
-from runner.demo.post import local_part
-from runner.demo.settings import KEPT_MESSAGES
+from runner.demo.settings import KEPT_MESSAGES, local_part
 
 if TYPE_CHECKING:
     from pymap.concurrent import Event

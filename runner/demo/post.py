@@ -14,7 +14,7 @@ from email.utils import format_datetime, localtime
 from secrets import token_bytes, token_hex, token_urlsafe
 from typing import TYPE_CHECKING, Any
 
-from runner.demo.settings import KEPT_MESSAGES, Accepted
+from runner.demo.settings import KEPT_MESSAGES, Accepted, local_part
 
 if TYPE_CHECKING:
     from aiosmtpd.smtp import Envelope, Session
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from runner.demo.settings import DemoSettings
 
 MAX_RECIPIENTS = 100  # RFC 5321 4.5.3.1.8: at least 100
-
-
-def local_part(address: str) -> str:
-    """Return the name of the mailbox that an address, or a user, has."""
-    local, _, name = address.rpartition("@")
-    return (local or name).lower()
 
 
 class House:

@@ -54,3 +54,9 @@ class Accepted:
     size: int
     user: str
     encrypted: bool
+
+
+def local_part(address: str) -> str:
+    """Return the name of the mailbox that an address, or a user, has."""
+    local, _, name = address.rpartition("@")
+    return (local or name).lower()

@@ -75,6 +75,11 @@ def says(*turns):
     return handler
 
 
+def stall(conn):
+    """Say nothing more until the client leaves."""
+    conn.wait_for_eof()
+
+
 def close(conn):
     """End the connection in order; what the client has said is read, so that it sees no reset."""
     with contextlib.suppress(OSError):
@@ -284,7 +289,7 @@ IMAP_BEASTS = {
     "imap-starttls-half-after": Beast("tls-imap", imap_tls(OK + b"A2 OK inj")),
     "imap-starttls-half-star-after": Beast("tls-imap", imap_tls(OK + b"* OK inj")),
     "imap-starttls-half-before": Beast("tls-imap", says(at_once(IMAP + b"* OK inj"), (b"\r\n" + OK, close))),
-    "imap-starttls-hangs": Beast("stalls-tls-imap", imap_tls(OK)),
+    "imap-starttls-hangs": Beast("stalls-tls-imap", imap_tls(OK, stall)),
     "imap-starttls-closes": Beast("tls-imap", imap_tls(OK, close)),
     "imap-starttls-clear-text": Beast(
         "tls-imap", imap_tls(OK, lambda conn: conn.socket.recv(9), floods(b"* OK x\r\n" * 99))

@@ -124,7 +124,10 @@ class TestPaths:
             (["empty"], "no scenario files in empty; they end with .yaml"),
             (["x" * 300], "can't be read: file name too long"),
             (["empty\0"], "can't be read: embedded null byte"),
-            (["pack:nope"], "'pack:nope'; the packs are pack:imap, pack:lmtp, pack:mx, pack:pop3, pack:sieve, pack:submission, pack:tcp, and 'pack:' for all"),
+            (
+                ["pack:nope"],
+                "'pack:nope'; the packs are pack:imap, pack:lmtp, pack:mx, pack:pop3, pack:sieve, pack:submission, pack:tcp, and 'pack:' for all",
+            ),
             (["pack:../docs"], "there is no bundled pack 'pack:../docs'"),
             (["empty/mailproof.yaml"], "'empty/mailproof.yaml' is a project file, no scenario"),
         ],

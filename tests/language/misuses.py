@@ -136,9 +136,7 @@ MISUSES: dict[str, Misuse] = {
     "step.lacks": step("expect: close\n    lacks: '*x*'", "'lacks' judges a reply, and 'close' is none"),
     "step.last": step("data: x\n    last: true", "'last' belongs to 'bdat'"),
     "step.lines": step("expect: 220\n    lines: 0", "a reply has at least one line"),
-    "step.message": step(
-        "send: NOOP\n    expect: 250\n    message: {body: x}", "'message' has no meaning in smtp"
-    ),
+    "step.message": step("send: NOOP\n    expect: 250\n    message: {body: x}", "'message' has no meaning in smtp"),
     "step.name": step("expect: 220\n    name: ''", "an empty text"),
     "step.pause": step("send: NOOP\n    pause: 1s", "'pause' belongs to 'bytes'"),
     "step.pipeline": step("pipeline: [{starttls: }]", "'starttls' can't be in a pipeline"),

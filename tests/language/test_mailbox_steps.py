@@ -131,7 +131,9 @@ def test_what_a_protocol_has_not_is_told(protocol, step, message):
     assert advice
 
 
-@pytest.mark.parametrize("text", ["steps: [{when: {capability: X}, expect: y}]", "requires: {capability: X}\nsteps: [{expect: y}]"])
+@pytest.mark.parametrize(
+    "text", ["steps: [{when: {capability: X}, expect: y}]", "requires: {capability: X}\nsteps: [{expect: y}]"]
+)
 def test_a_condition_that_nobody_could_judge_is_told(text):
     """Lines without rules show no capabilities."""
     (problem,) = problems_in(f"name: x\nprotocol: tcp\n{text}\n")
@@ -311,7 +313,9 @@ def test_a_talk_with_an_imap_server():
 
 def test_a_talk_of_lines():
     """Where a reply is one line, each line is one."""
-    assert [("", "220-a"), ("", "220 b"), ("QUIT", "221 *")] == talk("tcp", "S: 220-a", "S: 220 b", "C: QUIT", "S: 221 *")
+    assert [("", "220-a"), ("", "220 b"), ("QUIT", "221 *")] == talk(
+        "tcp", "S: 220-a", "S: 220 b", "C: QUIT", "S: 221 *"
+    )
 
 
 # Sessions.

@@ -332,7 +332,11 @@ def test_how_servers_are_reached(tmp_path):
         ("{command: sendmail -bs}", "a text where a list is due", "write [sendmail, -bs]"),
         ("{url: 'smtp://mx', protocol: smtp}", "'protocol' is for a command", "a URL says it by its scheme"),
         ("{mx: 'imap://example.com'}", "mail exchangers speak SMTP", "name the server by 'url'"),
-        ("{command: [x], protocol: nntp}", "'protocol' can't be 'nntp'", "allowed here: smtp, lmtp, pop3, imap, sieve, tcp"),
+        (
+            "{command: [x], protocol: nntp}",
+            "'protocol' can't be 'nntp'",
+            "allowed here: smtp, lmtp, pop3, imap, sieve, tcp",
+        ),
         ("{command: [x], family: ipv4}", "'family' has no meaning for a command", "leave it out"),
         (
             "{url: 'lmtp+unix:///run/lmtp', source_address: 192.0.2.7}",

@@ -95,7 +95,10 @@ def test_a_later_step_reads_what_is_owed(run):
 
 FLOODS = {
     "many": (EXTRA * 5000, "more than 10000 replies that nothing waited for"),
-    "long": (b"250 " + b"x" * 50000 + b"\r\n", "more than 1048576 bytes of replies that nothing waited for (limit 'reply')"),
+    "long": (
+        b"250 " + b"x" * 50000 + b"\r\n",
+        "more than 1048576 bytes of replies that nothing waited for (limit 'reply')",
+    ),
 }
 
 
