@@ -23,6 +23,8 @@ from runner.protocol.fetched import Fetched
 # "Servers MUST send the "+OK" and "-ERR" in upper case" (RFC 1939 section 3), and clients look for no other.
 _CODES = {code.encode(): code for code in ("+OK", "-ERR", "+")}
 _NOT_A_REPLY = "not a reply: '+OK' or '-ERR' is due, in upper case, then a blank or the line's end (RFC 1939 section 3)"
+# So a reply too many, which was taken for the beginning of this one, is told from the one that was due.
+_STRAY_STATUS = "a status line inside a listing (RFC 1939 section 3)"
 _STRAY_CHALLENGE = "a '+' where no AUTH exchange is open (RFC 5034 section 4)"
 # RFC 2449 section 8 has levels of printable ASCII, divided by '/'; servers put other things in brackets, too.
 _STATUS = re.compile(rb"\[[!-Z\\^-~][^\[\]]*\]")
@@ -194,6 +196,8 @@ class Pop3(Machine):
         self._size += len(line)
         if self._size > self.limits.reply:
             self._refuse(line, self._too_long)
+        elif line.partition(b" ")[0] in (b"+OK", b"-ERR"):
+            self._refuse(line, _STRAY_STATUS)
         elif len(self._lines) >= self.limits.lines:
             self._refuse(line, f"a reply of more than {self.limits.lines} lines")
         else:

@@ -143,6 +143,17 @@ def drips(data, every=0.02):
     return drip
 
 
+def slowly(data, every=0.005):
+    """Return what sends all of this, a byte now and then."""
+
+    def slow(conn):
+        for byte in data:
+            conn.send(bytes([byte]))
+            time.sleep(every)
+
+    return slow
+
+
 def http(conn):
     """Answer a line as a web server does."""
     conn.line()
@@ -251,6 +262,8 @@ IMAP_BEASTS = {
     "imap-closes-at-once": Beast("imap", close),
     "imap-resets-at-once": Beast("imap", reset),
     "imap-never-greets": Beast("stalls-imap", says(b"")),
+    "imap-slow-greeting": Beast("imap", says(slowly(IMAP), OK, OK, b"* BYE\r\n" + OK)),
+    "imap-http-on-tls-port": Beast("imap", http, scheme="imaps"),
     # BYE
     "imap-bye-after-greeting": Beast("imap", says((at_once(IMAP + b"* BYE going down\r\n"), close))),
     "imap-bye-at-login": Beast("imap", says(IMAP, (b"* BYE too many failures\r\n", close))),

@@ -170,10 +170,18 @@ def echoes(form):
     ]
 
 
+def mail(text):
+    """Return a message that holds a text raw and encoded, in its header and as its body."""
+    encoded = base64.b64encode(text)
+    head = b"Subject: =?utf-8?b?%b?=\r\nFrom: %b\r\nTo: x =?utf-8?b?%b?=\r\n" % (encoded, text, encoded)
+    return head + b"Content-Transfer-Encoding: base64\r\n\r\n" + encoded + b"\r\n"
+
+
 ECHOED = """\
   - expect: OK
   - {send: 'LOGIN ${username | quoted} ${password | quoted}', expect: OK}
   - {send: NOOP, expect: OK, untagged: nothing, has: no such}
+  - {send: 'FETCH 1 BODY[]', expect: OK, message: {headers: {Subject: other, From: other, To: absent}, body: other}}
   - {send: NOOP, expect: NO}
   - {send: LOGOUT, expect: OK}
 """
@@ -188,7 +196,8 @@ def test_imap_echo(mailproof, folder, monkeypatch, form):
     echo = b"".join(echoes(text))
     tail = text.encode()
     done = echo + b"<tag> OK " + tail + b"\r\n"
-    handler, _ = listening(b"* OK hi\r\n", done, done, echo + b"<tag> BAD " + tail + b"\r\n")
+    fetched = b"* 1 FETCH (BODY[] {%d}\r\n%b)\r\n<tag> OK\r\n" % (len(message := mail(tail)), message)
+    handler, _ = listening(b"* OK hi\r\n", done, done, fetched, echo + b"<tag> BAD " + tail + b"\r\n")
     with FakeServer(handler) as server:
         ended = run_one(mailproof, folder, "imap", server, "-v", steps=ECHOED)
     assert EXIT_FAILED == ended.code

@@ -224,7 +224,7 @@ def test_segments_do_not_matter(protocol, data):
     one = play(protocol, turns).result
     other = play(protocol, [recut(turn, cuts) for turn in turns]).result
     assert one.outcome is other.outcome, (one.reason, other.reason)
-    if len(said) < 2:
+    if len(b"".join(said).splitlines()) < 2:
         assert shown(one) == shown(other)
 
 

@@ -207,6 +207,12 @@ def test_capabilities_before_any_were_read(run):
     )
 
 
+def test_a_refusal_where_capabilities_were_asked_for(run):
+    """A server that shows none since it says no has failed, and its words are the reason."""
+    result = run("  - expect: 220\n  - {send: EHLO c, expect: 250, capabilities: [SIZE]}", HELLO, b"502 no\r\n").result
+    assert "failed: expected 250, got 502 no" == shown(result)[1]
+
+
 @pytest.mark.parametrize(("after", "outcome"), [(0.9, Outcome.PASSED), (1.1, Outcome.FAILED)], ids=["in time", "late"])
 def test_within(run, after, outcome):
     """`within` is measured from the last byte sent to the reply's last, whenever the step reads it."""

@@ -42,13 +42,24 @@ def test_a_literal_at_once():
         (", expect: OK", b"A1 NO [OVERQUOTA] full\r\n", "failed: expected OK, got NO [OVERQUOTA] full"),
         (", expect: 'NO [OVERQUOTA]'", b"* 1 EXISTS\r\nA1 NO [OVERQUOTA] full\r\n", "passed"),
         ("", b"A1 NO full\r\n", "failed: the literal was not sent: expected +, got NO full"),
+        (", expect: OK", b"A1 OK stored\r\n", "failed: the literal was not sent: expected +, got OK stored"),
         (", expect: OK", b"* BYE gone\r\n", "failed: expected OK, got BYE gone"),
         (", expect: close", EOF, "passed"),
         ("", EOF, "failed: the server closed the connection where a reply was due"),
         (", expect: OK, timeout: 1s", None, "failed: no reply to APPEND within 1 s"),
         (", expect: OK", b"+ go\r\n+ go\r\n", None),
     ],
-    ids=["refused", "refusal expected", "no expect", "bye", "close expected", "close", "silence", "asked twice"],
+    ids=[
+        "refused",
+        "refusal expected",
+        "no expect",
+        "success",
+        "bye",
+        "close expected",
+        "close",
+        "silence",
+        "asked twice",
+    ],
 )
 def test_no_go_ahead(expect, said, outcome):
     """What comes in place of the go-ahead is the reply to the line; the octets do not leave."""

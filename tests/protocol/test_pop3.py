@@ -16,6 +16,7 @@ SMALL = Limits(line=40, reply=60, lines=4, literal=100)
 GREETING = b"+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>\r\n"
 NOT_A_REPLY = "not a reply: '+OK' or '-ERR' is due, in upper case, then a blank or the line's end (RFC 1939 section 3)"
 STRAY = "a '+' where no AUTH exchange is open (RFC 5034 section 4)"
+STRAY_STATUS = "a status line inside a listing (RFC 1939 section 3)"
 BARE_LF = "a line that ends with a bare LF (RFC 1939 section 3)"
 BARE_CR = "a bare CR inside a line (RFC 1939 section 3)"
 
@@ -192,7 +193,7 @@ def test_a_listing():
         pytest.param(b"...\r\n.\r\n", [b".."], id="two dots"),
         pytest.param(b".x\r\n.\r\n", [b"x"], id="a dot that need not be stuffed"),
         pytest.param(b"a.\r\n. \r\n.\r\n", [b"a.", b" "], id="dots elsewhere"),
-        pytest.param(b"+OK\r\n-ERR x\r\n.\r\n", [b"+OK", b"-ERR x"], id="what looks like replies"),
+        pytest.param(b"+OKAY\r\n+ x\r\n.\r\n", [b"+OKAY", b"+ x"], id="what looks like replies"),
     ],
 )
 def test_the_dots_of_a_listing(wire, lines):
@@ -211,6 +212,20 @@ def test_line_ends_of_a_listing_are_strict(wire, reason):
     """As of any line that is no message's."""
     (event,) = read(greeted(b"LIST"), wire)
     assert event.reason == reason
+
+
+@pytest.mark.parametrize("wire", [b"+OK 2 messages\r\n1 120\r\n.\r\n", b"1 120\r\n-ERR\r\n"], ids=["ok", "err"])
+def test_a_status_line_in_a_listing(wire):
+    """A reply too many that is taken for the beginning of this one is told from the one that was due."""
+    (event,) = read(greeted(b"LIST"), b"+OK\r\n" + wire)
+    assert event.reason == STRAY_STATUS
+
+
+def test_how_far_a_message_has_come():
+    """Its octets are counted as they come, unstuffed, until its end is there."""
+    made = greeted(b"RETR 1")
+    assert (read(made, b"+OK\r\n..x\r\nab"), made.progress) == ([], "6 octets of a message")
+    assert (len(read(made, b"\r\n.\r\n")), made.progress) == (1, "")
 
 
 def test_a_lenient_reader_takes_odd_line_ends():

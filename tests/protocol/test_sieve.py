@@ -302,6 +302,21 @@ def test_patterns_see_the_lines_of_a_text_in_a_literal():
     ]
 
 
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        pytest.param(b"NO {8}\r\na: b\r\nc:\r\n", "NO a: b\nc:", id="text"),
+        pytest.param(b"{1}\r\nx\r\nNO (QUOTA) {4}\r\nfull\r\n", "{1}\nNO (QUOTA) full", id="behind a response code"),
+        pytest.param(b"{1}\r\nx\r\nOK\r\n", "{1}\nOK", id="a script"),
+        pytest.param(b'NO (TAG {1}\r\nx) "no"\r\n', 'NO (TAG "x") "no"', id="in a response code"),
+    ],
+)
+def test_a_text_in_a_literal_is_shown(data, text):
+    """A mark alone would not tell what the reply means; those of scripts stay."""
+    assert str(replied(data)) == text
+    assert text.endswith(replied(data).head)
+
+
 def test_only_the_text_is_seen_without_its_quotes():
     """A line of a list is what it is."""
     reply = replied(b'"summer"\r\nOK "Done"\r\n')
