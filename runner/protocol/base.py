@@ -74,13 +74,16 @@ class Machine(abc.ABC):
         in_auth: whether an AUTH exchange is open: from the AUTH line to the final reply (RFC 4954 section 4).
         in_message: whether what is sent now is read as a message (after 354, until the dot).
         greeted: whether the greeting was read.
-        said_goodbye: whether the goodbye was answered: nothing but the end of the connection is due.
+        said_goodbye: whether the goodbye was answered, or the server is going away: nothing but the end of the
+            connection is due.
         lenient_line_ends: how many line ends were accepted that a strict reader refuses.
     """
 
     # Waiting connections are many, and each has one.
     __slots__ = (
+        "_awaits_handshake",
         "_buffer",
+        "_half_line",
         "_is_broken",
         "_refused",
         "_scanned",
@@ -110,6 +113,8 @@ class Machine(abc.ABC):
         self._scanned = 0  # so many bytes of the buffer hold no LF
         self._is_broken = False
         self._refused: Malformed | None = None  # what `next` has to tell
+        self._half_line = bytearray()  # that was sent, and not its end
+        self._awaits_handshake = False  # the go-ahead of STARTTLS was given
 
     # What comes from the server.
 
@@ -235,14 +240,16 @@ class Machine(abc.ABC):
         """Note a TLS handshake: what was learnt in clear text is forgotten (RFC 3207 section 4.2)."""
 
     @property
-    @abc.abstractmethod
     def may_say_goodbye(self) -> bool:
         """Whether the goodbye would be read as a command now, with nothing owed before its reply."""
+        return self.greeted and not (self.said_goodbye or self.owed or self.amid or self._is_broken)
 
     @property
     def amid(self) -> str:
         """What a line that is sent now would be read as a part of, where it is no command; else nothing."""
-        return "a message" if self.in_message else "an AUTH exchange" if self.in_auth else ""
+        if self.in_message or self.in_auth:
+            return "a message" if self.in_message else "an AUTH exchange"
+        return "the TLS handshake" if self._awaits_handshake else "a line" if self._half_line else ""
 
     # How the client's side is written; what differs from SMTP a protocol says.
 

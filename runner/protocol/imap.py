@@ -61,12 +61,10 @@ class Imap(LiteralMachine):
     __slots__ = (
         "_asked",
         "_awaiting",
-        "_awaits_handshake",
         "_capabilities",
         "_commands",
         "_current",
         "_held_size",
-        "_is_leaving",
         "_number",
         "_untagged",
         "_untagged_literals",
@@ -110,8 +108,6 @@ class Imap(LiteralMachine):
         self._words: list[bytes] | None = None  # of the last capability list
         self._capabilities: Mapping[str, tuple[str, ...]] | None = None
         self._held_size = 0
-        self._is_leaving = False  # it has said BYE
-        self._awaits_handshake = False  # it has given the go-ahead of STARTTLS
         self.is_preauthenticated = False
         # Of what was sent.
         self._commands: list[_Command] = []  # one for each that is owed
@@ -177,7 +173,7 @@ class Imap(LiteralMachine):
             self._refuse(line, "not a greeting: '* OK', '* PREAUTH' or '* BYE' is due (RFC 9051 section 7.1)")
             return
         self.greeted = True
-        self.is_preauthenticated, self._is_leaving = code == b"PREAUTH", code == b"BYE"
+        self.is_preauthenticated, self.said_goodbye = code == b"PREAUTH", code == b"BYE"
         self._complete(self._queue[0], code, found[2] or b"")
 
     def _read_untagged(self, line: bytes, literals: list[Literal]) -> LineReply | None:
@@ -200,7 +196,7 @@ class Imap(LiteralMachine):
 
     def _take_leave(self, text: bytes) -> LineReply | None:
         """Take a BYE that nobody asked for: it answers what is owed first (RFC 9051 section 7.1.5)."""
-        self._is_leaving = True
+        self.said_goodbye = True
         if not self._queue:
             return self._reply(b"BYE", text, None)
         self._complete(self._queue[0], b"BYE", text)
@@ -394,7 +390,7 @@ class Imap(LiteralMachine):
     def amid(self) -> str:
         """See `Machine.amid`."""
         is_idle = any(one.owed is IDLE and not one.is_over for one in self._queue)
-        return super().amid or ("IDLE" if is_idle else "a literal" if self.is_amid_line else "")
+        return super().amid or ("IDLE" if is_idle else "")
 
     def owe(self, replies: int, counted: int) -> None:
         """See `Machine.owe`."""
@@ -444,17 +440,6 @@ class Imap(LiteralMachine):
         self.in_auth = self._awaits_handshake = False
         self._forget_sent()
         self._forget_received()
-
-    @property
-    def may_say_goodbye(self) -> bool:
-        """See `Machine.may_say_goodbye`: not while an exchange, a line or IDLE is open, nor after a BYE."""
-        return (
-            self.greeted
-            and not self.said_goodbye
-            and not self.owed
-            and not (self.in_auth or self._is_undecided or self.is_amid_line)
-            and not (self._awaits_handshake or self._is_leaving or self._is_broken)
-        )
 
     @property
     def capabilities(self) -> Mapping[str, tuple[str, ...]] | None:

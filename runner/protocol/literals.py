@@ -13,8 +13,9 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar
 
-from runner.protocol.base import PROMISED, Limits, Machine
+from runner.protocol.base import Limits
 from runner.protocol.reply import Literal
+from runner.protocol.undecided import UndecidedMachine
 
 # What announces a literal at the end of a server's line, right or wrong; `~` before it is binary (RFC 3516).
 _MARK = re.compile(rb"(?:\A|[ (~\[])\{([^{} \r\n]*)\}\Z")
@@ -24,15 +25,13 @@ _HUGE = re.compile(rb"[0-9]{21,}\+?")
 _SENT_MARK = re.compile(rb"\{([0-9]{1,20})(\+?)\}\Z")
 
 
-class LiteralMachine(Machine):
+class LiteralMachine(UndecidedMachine):
     """The part of a machine that reads a server's literals and follows the client's."""
 
     __slots__ = (
         "_folded",
         "_folded_size",
-        "_half_line",
         "_is_continued",
-        "_is_undecided",
         "_kept",
         "_kept_of_lines",
         "_literal",
@@ -40,9 +39,7 @@ class LiteralMachine(Machine):
         "_literal_left",
         "_literal_size",
         "_literals",
-        "_promised_size",
         "_sent_left",
-        "_undecided",
     )
 
     has_literals = True
@@ -61,13 +58,8 @@ class LiteralMachine(Machine):
         self._kept = self._kept_of_lines = 0
         self._literal_count = 0
         # Of the line that is being sent.
-        self._half_line = bytearray()
         self._sent_left = 0  # octets of a literal that are still due
         self._is_continued = False  # whether the next line goes on with a command that has had a literal
-        # Of what is sent while a reply is due that decides how the server reads it.
-        self._is_undecided = False
-        self._undecided = bytearray()
-        self._promised_size = 0  # so many octets of that earn what the author says
 
     # From the server.
 
@@ -245,34 +237,18 @@ class LiteralMachine(Machine):
         """Begin anew: nothing that was sent is followed any more."""
         self._forget_literal()
         self._half_line.clear()
-        self._undecided.clear()
-        self._is_undecided, self._promised_size = False, 0
-
-    def _decided(self) -> None:
-        """Read what was sent since `_is_undecided` was set, now that it is known how the server reads it."""
-        self._is_undecided = False
-        if not self._undecided:
-            return
-        waiting, self._undecided = bytes(self._undecided), bytearray()
-        if size := self._promised_size:
-            counted = len(self.owed)
-            self.sent(waiting[:size])
-            self._redeem(counted)
-            self._promised_size = len(self._undecided)
-        self.sent(waiting[size:])
-
-    def _redeem(self, counted: int) -> None:
-        """Put what is counted only now in the place of what the author had promised for it; the rest isn't owed."""
-        found = [self.owed.pop() for _ in range(len(self.owed) - counted)]
-        for at in range(counted):
-            if found and self.owed[at] is PROMISED:
-                self.owed[at] = found.pop()
+        self._forget_undecided()
 
     def owe(self, replies: int, counted: int) -> None:
         """See `Machine.owe`. What of the last write waits for a reply earns what the author says, too."""
         super().owe(replies, counted)
         self._promised_size = len(self._undecided)
         self._half_line.clear()
+
+    @property
+    def amid(self) -> str:
+        """See `Machine.amid`."""
+        return super().amid or ("a literal" if self.is_amid_line else "")
 
     @property
     def is_amid_line(self) -> bool:

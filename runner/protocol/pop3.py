@@ -84,10 +84,8 @@ class Pop3(Machine):
     """
 
     __slots__ = (
-        "_awaits_handshake",
         "_capabilities",
         "_capability_lines",
-        "_half_line",
         "_has_odd_ends",
         "_lines",
         "_message",
@@ -136,8 +134,6 @@ class Pop3(Machine):
         self._message_size = 0
         self._has_odd_ends = False
         # Of what was sent.
-        self._half_line = bytearray()
-        self._awaits_handshake = False  # the go-ahead of STLS was given
         # Of the server.
         self.timestamp = b""
         self._capability_lines: list[bytes] | None = None
@@ -374,16 +370,6 @@ class Pop3(Machine):
         self.in_auth = self._awaits_handshake = False
         self._half_line.clear()
         self._forget_received()
-
-    @property
-    def may_say_goodbye(self) -> bool:
-        """See `Machine.may_say_goodbye`."""
-        return (
-            self.greeted
-            and not self.said_goodbye
-            and not self.owed
-            and not (self.in_auth or self._awaits_handshake or self._half_line or self._is_broken)
-        )
 
     @property
     def capabilities(self) -> Mapping[str, tuple[str, ...]] | None:

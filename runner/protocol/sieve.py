@@ -44,7 +44,7 @@ _NO_STRINGS = "not a reply: a line that begins with a string has only strings an
 class Sieve(LiteralMachine):
     """ManageSieve, client side."""
 
-    __slots__ = ("_awaits_handshake", "_capabilities", "_found", "_is_leaving", "_lines", "_shown")
+    __slots__ = ("_capabilities", "_found", "_lines", "_shown")
 
     name = "sieve"
     goodbye = b"LOGOUT\r\n"
@@ -88,8 +88,6 @@ class Sieve(LiteralMachine):
         # Of the server.
         self._shown: SieveReply | None = None  # the reply with its capabilities
         self._capabilities: Mapping[str, tuple[str, ...]] | None = None
-        self._awaits_handshake = False  # the go-ahead of STARTTLS was given
-        self._is_leaving = False  # it has said BYE
 
     # From the server.
 
@@ -144,7 +142,7 @@ class Sieve(LiteralMachine):
         reply = SieveReply(code, [*self._lines, text], owed, status, head_at=-1, literals=found)
         self._lines, self._found = [], []
         self._release_all()
-        self._is_leaving |= code == "BYE"
+        self.said_goodbye |= code == "BYE"
         if owed is not None and (follow := self._FOLLOWS.get(owed.to)) is not None:
             follow(self, reply)
         return reply
@@ -239,16 +237,6 @@ class Sieve(LiteralMachine):
         self._forget_received()
         if GREETING not in self.owed:
             self.owed.append(GREETING)
-
-    @property
-    def may_say_goodbye(self) -> bool:
-        """See `Machine.may_say_goodbye`: not while an exchange, a line or a literal is open, nor after a BYE."""
-        return (
-            self.greeted
-            and not (self.said_goodbye or self._is_leaving)
-            and not self.owed
-            and not (self.in_auth or self._awaits_handshake or self.is_amid_line or self._is_broken)
-        )
 
     # How the client's side is written.
 

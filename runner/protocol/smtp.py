@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from runner.protocol.base import CLIENT_LINE, PROMISED, Event, Limits, Machine, Owed, Reply, Torn, decode
+from runner.protocol.base import CLIENT_LINE, Event, Limits, Owed, Reply, Torn, decode
 from runner.protocol.capabilities import parse_capabilities
+from runner.protocol.undecided import UndecidedMachine
 
 # RFC 5321 section 4.2 has a second digit of 0 to 5; servers use others.
 _CODES = {str(code).encode(): str(code) for code in range(200, 600)}
@@ -42,26 +43,21 @@ _MIXED = "a reply whose lines carry different codes, {} and {}"
 _LENIENT_ENDS = (b"\n.\n", b"\n.\r\n", b"\r.\r")
 
 
-class Smtp(Machine):
+class Smtp(UndecidedMachine):
     """SMTP, client side."""
 
     __slots__ = (
-        "_awaits_handshake",
         "_capabilities",
         "_chunk_left",
         "_code",
         "_earned",
-        "_half_line",
         "_hello",
         "_is_prdr",
-        "_is_undecided",
         "_lines",
         "_names_recipients",
-        "_promised_size",
         "_recipients",
         "_size",
         "_tail",
-        "_undecided",
     )
 
     name = "smtp"
@@ -92,12 +88,7 @@ class Smtp(Machine):
         self._lines: list[bytes] = []
         self._size = 0
         # Of what was sent.
-        self._is_undecided = False  # a reply is owed that decides how the server reads what follows
-        self._undecided = bytearray()  # what was sent since
-        self._promised_size = 0  # so many bytes of that earn what the author says
-        self._half_line = bytearray()
         self._tail = b""  # of a message, to find CRLF.CRLF across writes
-        self._awaits_handshake = False  # the go-ahead of STARTTLS was given
         self._chunk_left = 0  # octets of a BDAT chunk that are still due
         self._earned: list[Owed] = []  # what the message or chunk under way earns once it is whole
         # Of the transaction.
@@ -232,25 +223,6 @@ class Smtp(Machine):
         self.owed[:0] = [*(Owed("message", one) for one in self._recipients), MESSAGE]
         self._recipients.clear()
         self._is_prdr = False
-
-    def _decided(self) -> None:
-        self._is_undecided = False
-        if not self._undecided:
-            return
-        waiting, self._undecided = bytes(self._undecided), bytearray()
-        if size := self._promised_size:
-            counted = len(self.owed)
-            self.sent(waiting[:size])
-            self._redeem(counted)
-            self._promised_size = len(self._undecided)
-        self.sent(waiting[size:])
-
-    def _redeem(self, counted: int) -> None:
-        """Put what is counted only now in the place of what the author had promised for it; the rest isn't owed."""
-        found = [self.owed.pop() for _ in range(len(self.owed) - counted)]
-        for at in range(counted):
-            if found and self.owed[at] is PROMISED:
-                self.owed[at] = found.pop()
 
     @property
     def pending(self) -> bytes:
@@ -394,8 +366,8 @@ class Smtp(Machine):
     def secured(self) -> None:
         """See `Machine.secured`. The session begins anew, except that no greeting comes (RFC 3207 section 4.2)."""
         self._hello = self._capabilities = self.challenge = None
-        self.in_auth = self.in_message = self._is_undecided = self._awaits_handshake = False
-        self._undecided.clear()
+        self.in_auth = self.in_message = self._awaits_handshake = False
+        self._forget_undecided()
         self._half_line.clear()
         self._earned.clear()
         self._recipients.clear()
@@ -403,15 +375,9 @@ class Smtp(Machine):
         self._forget_received()
 
     @property
-    def may_say_goodbye(self) -> bool:
-        """See `Machine.may_say_goodbye`: not while a message, an exchange or half a line is open."""
-        return (
-            self.greeted
-            and not self.said_goodbye
-            and not self.owed
-            and not (self.in_message or self.in_auth or self._awaits_handshake)
-            and not (self._chunk_left or self._half_line or self._is_broken)
-        )
+    def amid(self) -> str:
+        """See `Machine.amid`."""
+        return super().amid or ("a chunk" if self._chunk_left else "")
 
     @property
     def capabilities(self) -> Mapping[str, tuple[str, ...]] | None:
