@@ -7,7 +7,7 @@ import pytest
 from runner.matching.alternatives import ExpectationError, Given, Short, Word, code_fits, either, status_fits
 from runner.matching.lines import Block, BlockLine
 from runner.matching.pattern import Slot, compile_glob
-from runner.protocol import Smtp
+from runner.protocol.smtp import Smtp
 
 SLOT = Slot("${reply}")
 GRAMMAR = re.compile(f"(?:{Smtp.code_grammar.pattern})(?: +(?:{Smtp.status_grammar.pattern}))?")

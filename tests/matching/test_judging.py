@@ -20,7 +20,8 @@ from runner.matching.expectation import (
 from runner.matching.judging import Judgement, best_fit, judge
 from runner.matching.mismatch import Mismatch
 from runner.matching.pattern import Slot, compile_glob, compile_pattern
-from runner.protocol import Limits, Reply, Smtp
+from runner.protocol import Limits, Reply
+from runner.protocol.smtp import Smtp
 
 GRAMMAR = re.compile(r"[0-9]{3}(?: +[0-9.]+)?")
 LONG = "x" * 5000

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
-from runner.protocol import Limits, Machine, Malformed, Reply, Smtp
+from runner.protocol import Limits, Machine, Malformed, Reply
+from runner.protocol.smtp import Smtp
 
 LIMITS = Limits()
 

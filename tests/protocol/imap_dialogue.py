@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from runner.protocol import Imap, Limits, Malformed, Reply
+from runner.protocol import Limits, Malformed, Reply
+from runner.protocol.imap import Imap
 from tests.protocol.feeding import LIMITS, bytewise, cut, read
 
 Pieces = Callable[[bytes], Iterable[bytes]]

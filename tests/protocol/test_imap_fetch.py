@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.protocol import Limits, Smtp
+from runner.protocol import Limits
 from runner.protocol.fetched import Fetched
 from runner.protocol.imap_fetch import read_fetched
 from runner.protocol.reply import LineReply, Reply
+from runner.protocol.smtp import Smtp
 from tests.protocol.feeding import read
 from tests.protocol.imap_dialogue import greeted, say
 

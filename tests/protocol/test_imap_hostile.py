@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.protocol import Imap, Limits, Malformed, Reply
+from runner.protocol import Limits, Malformed, Reply
+from runner.protocol.imap import Imap
 from tests.protocol.feeding import LIMITS, bytewise, read
 from tests.protocol.imap_dialogue import greeted, say, told, ways_to_cut
 

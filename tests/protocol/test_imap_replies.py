@@ -2,7 +2,8 @@
 
 import pytest
 
-from runner.protocol import PROTOCOLS, Imap, Reply
+from runner.protocol import PROTOCOLS, Reply
+from runner.protocol.imap import Imap
 from runner.protocol.reply import LineReply
 from tests.protocol.feeding import bytewise, cut, read
 from tests.protocol.imap_dialogue import asked, greeted, play, say, told

@@ -2,7 +2,8 @@
 
 import pytest
 
-from runner.protocol import PROTOCOLS, Lmtp
+from runner.protocol import PROTOCOLS
+from runner.protocol.lmtp import Lmtp
 from tests.protocol.feeding import bytewise, cut, owed, read, reply_to, write
 from tests.protocol.feeding import machine as smtp_machine
 

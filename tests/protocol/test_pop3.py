@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.protocol import PROTOCOLS, Limits, Malformed, Owed, Pop3, Reply
+from runner.protocol import PROTOCOLS, Limits, Malformed, Owed, Reply
 from runner.protocol.base import LineReply
-from runner.protocol.pop3 import apop
+from runner.protocol.pop3 import Pop3, apop
 from tests.protocol.feeding import LIMITS, bytewise, cut, owed, read, reply_to, write
 
 SMALL = Limits(line=40, reply=60, lines=4, literal=100)

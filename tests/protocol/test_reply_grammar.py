@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.protocol import Limits, Lmtp, Malformed, Reply, Smtp
+from runner.protocol import Limits, Malformed, Reply
+from runner.protocol.lmtp import Lmtp
+from runner.protocol.smtp import Smtp
 from tests.protocol.feeding import LIMITS, bytewise, cut, machine, owed, read, reply_to
 
 SMALL = Limits(line=40, reply=90, lines=6)

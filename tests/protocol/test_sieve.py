@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.protocol import Limits, Malformed, Reply, Sieve
+from runner.protocol import Limits, Malformed, Reply
+from runner.protocol.sieve import Sieve
 from runner.protocol.sieve_reply import SieveReply, read_items, response_code_size
 from tests.protocol.feeding import LIMITS, bytewise, cut, owed, read, reply_to, write
 

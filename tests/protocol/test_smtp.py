@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.protocol import Limits, Smtp
+from runner.protocol import Limits
+from runner.protocol.smtp import Smtp
 from tests.protocol.feeding import bytewise, cut, machine, owed, read, reply_to, write
 
 EHLO = b"250-mx\r\n250-STARTTLS\r\n250-AUTH PLAIN\r\n250 SIZE 1000\r\n"

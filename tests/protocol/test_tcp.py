@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.protocol import PROTOCOLS, Limits, Malformed, Tcp
+from runner.protocol import PROTOCOLS, Limits, Malformed
 from runner.protocol.base import LineReply
+from runner.protocol.tcp import Tcp
 from tests.protocol.feeding import LIMITS, bytewise, cut, owed, read, reply_to, write
 
 SMALL = Limits(line=20, reply=12, lines=5)

@@ -64,8 +64,8 @@ def _may_be_used(compiler: StepCompiler, value: Scalar, path: str) -> bool:
 
 def _check_protocol(reading: Reading, value: Scalar, fragment: Fragment) -> None:
     if fragment.protocol in PROTOCOLS and PROTOCOLS[fragment.protocol] is not reading.machine:
-        speaks = next(name for name, machine in PROTOCOLS.items() if machine is reading.machine)
-        reading.fail(value.span, f"'{value.text}' is for {fragment.protocol}, and this session speaks {speaks}")
+        speaks = f"this session speaks {reading.machine.name}"
+        reading.fail(value.span, f"'{value.text}' is for {fragment.protocol}, and {speaks}")
 
 
 def _parameters(
