@@ -161,12 +161,16 @@ class Repeats:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """All cases of a run, in the order of the input. `interrupted` is the signal's name, or empty."""
+    """All cases of a run, in the order of the input. `interrupted` is the signal's name, or empty.
+
+    `began` is when that was, in UTC as ISO 8601 has it; empty if nobody has told. `elapsed` is in seconds.
+    """
 
     cases: tuple[CaseResult, ...]
     elapsed: float = 0.0
     interrupted: str = ""
     is_embedded: bool = False
+    began: str = ""
 
     def count(self, outcome: Outcome) -> int:
         """Return how many cases ended so."""

@@ -301,7 +301,9 @@ def _captures(reading: Reading, node: Node | None) -> tuple[Capture, ...]:
     for key, value in pairs(node):
         reading.capture(key.text, key.span)
         text = reading.text(value)
-        if text in ("code", "status", "text"):
+        if text in ("code", "status") and not reading.machine.has_codes:
+            reading.fail(value.span, f"a reply of {reading.machine.name} has no {text}", "capture text or a /regex/")
+        elif text in ("code", "status", "text"):
             found.append(Capture(key.text, cast(Literal["code", "status", "text"], text)))
         elif text.startswith("/"):
             if (pattern := reading.pattern(value)) is not None:

@@ -178,6 +178,11 @@ class ShortFormReader:
             else:
                 code = one.code or code
                 lines.append(one)
+        if is_right and head_at is not None and self.machine.has_codes and not code:
+            which = "first" if head_at == 0 else "last"
+            advice = f"its {which} line begins with {self.machine.codes_told}"
+            self._fail(self._place(written[head_at]), "no line says how the reply turned out", advice)
+            return None
         return Block(tuple(lines)) if is_right else None
 
     def _block_line(self, line: Template, *, has_code: bool) -> BlockLine | None:

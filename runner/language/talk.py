@@ -33,6 +33,8 @@ _MESSAGE_FOLLOWS = "354"
 _GOES_ON = re.compile(r"[0-9]{3}-| *\.\.\. *\Z")
 # The server asks for more of a command (RFC 9051 section 7.5); what follows is no part of that reply.
 _GO_AHEAD = re.compile(r"\+(?: |\Z)")
+# RFC 9051 section 7.1.5.
+_GOING_AWAY = re.compile(r"BYE(?: |\Z)", re.IGNORECASE)
 
 
 _LINES_BEGIN = "a line of a talk begins with 'C: ' or 'S: '; '#' begins a comment"
@@ -69,11 +71,20 @@ def _lines(compiler: StepCompiler, scalar: Scalar) -> Iterator[_Line]:
         offset += len(line) + 1
 
 
+def _dedented(lines: list[_Line], compiler: StepCompiler) -> list[_Line]:
+    """Return lines without the blanks that all have in common, as RFC 9051 prints them; a message keeps its own."""
+    texts = [line.text for line in lines if line.text]
+    if compiler.reading.machine.head_at is None or not texts:
+        return lines
+    common = min(len(text) - len(text.lstrip(" ")) for text in texts)
+    return [_Line(line.who, line.text[common:], line.offset + min(common, len(line.text))) for line in lines]
+
+
 class _Talk:
     def __init__(self, compiler: StepCompiler, scalar: Scalar) -> None:
         self._compiler = compiler
         self._scalar = scalar
-        self._lines = list(_lines(compiler, scalar))
+        self._lines = _dedented(list(_lines(compiler, scalar)), compiler)
         self._at = 0
 
     def steps(self) -> Iterator[Step]:
@@ -126,6 +137,7 @@ class _Talk:
         taken = self._lines_of_reply()
         if not taken:
             return None
+        taken = self._without_star(taken)
         if (untagged := self._untagged(taken)) is not None:
             return untagged
         reading, before = self._compiler.reading, len(self._compiler.reading.problems)
@@ -164,17 +176,22 @@ class _Talk:
             return not _GOES_ON.match(line) or not machine.has_codes
         return machine.has_tags and _GO_AHEAD.match(line) is not None
 
+    def _without_star(self, taken: list[_Line]) -> list[_Line]:
+        """Take the star off a greeting and off a BYE: they are untagged in IMAP, and replies all the same."""
+        machine, last = self._compiler.reading.machine, taken[-1]
+        if not machine.has_tags or not last.text.startswith("* "):
+            return taken
+        bare = _Line(last.who, last.text[2:], last.offset + 2)
+        is_first = not any(line.who == "C" for line in self._lines[: self._at])
+        is_greeting = is_first and len(taken) == 1 and machine.code_grammar.match(bare.text)
+        return [*taken[:-1], bare] if is_greeting or _GOING_AWAY.match(bare.text) else taken
+
     def _untagged(self, taken: list[_Line]) -> Expectation | None:
-        """Return what lines ask that are all untagged: the greeting, or data that comes by itself (IDLE)."""
+        """Return what lines ask that are all untagged: data that comes by itself (IDLE)."""
         reading = self._compiler.reading
         if not reading.machine.has_tags or not all(line.text.startswith("* ") for line in taken):
             return None
-        is_first = not any(line.who == "C" for line in self._lines[: self._at])
         bare = [_Line(line.who, line.text[2:], line.offset + 2) for line in taken]
-        if is_first and len(bare) == 1 and reading.machine.code_grammar.match(bare[0].text):
-            alternative = reading.short_forms(self._place(bare)).read(self._template(bare))
-            span = self._place(bare)(0, 1)
-            return expectation_of(reading, alternative, span) if alternative is not None else None
         found = [reading.short_forms(self._place([line])).pattern(self._template([line])) for line in bare]
         return Expectation((Word.UNTAGGED,), untagged=tuple(one for one in found if one is not None))
 

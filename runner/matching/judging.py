@@ -145,6 +145,8 @@ def _judge_block(block: Block, reply: Reply, slot_text: ValueOf) -> Mapping[str,
     if any(line.code and not code_fits(line.code, reply.code) for line in block.lines):
         return None
     texts = reply.texts
+    if reply.not_kept:
+        return Mismatch("lines", both(block, slot_text), str(reply), reply.not_kept)
     if block.fits(texts) or (isinstance(reply, LineReply) and any(map(block.fits, reply.views()))):
         return {}
     return Mismatch("lines", both(block, slot_text), str(reply), block.miss(texts))
@@ -158,17 +160,19 @@ def _near(pattern: Pattern, reply: Reply) -> str:
 
 def _judge_lines(expectation: Expectation, reply: Reply, captures: dict[str, str]) -> list[Mismatch]:
     found: list[Mismatch] = []
-    if expectation.lines is not None and expectation.lines != (count := reply.line_count):
-        found.append(Mismatch("lines", _counted(expectation.lines), _counted(count)))
+    if expectation.lines is not None and (expectation.lines != (count := reply.line_count) or reply.not_kept):
+        least = "at least " if reply.not_kept else ""
+        found.append(Mismatch("lines", _counted(expectation.lines), f"{least}{_counted(count)}", reply.not_kept))
     for pattern in expectation.has:
         match, hint = _search(pattern, reply)
         if match is None:
             wanted = f"a line with {both(pattern, expectation.slot_text)}"
-            found.append(Mismatch("has", wanted, str(reply), hint or _near(pattern, reply)))
+            found.append(Mismatch("has", wanted, str(reply), hint or reply.not_kept or _near(pattern, reply)))
         else:
             captures.update(match.named)
     for pattern in expectation.lacks:
         match, hint = _search(pattern, reply)
+        hint = hint or ("" if match is not None else reply.not_kept)
         if match is not None or hint:
             actual = match.text if match is not None and match.text else str(reply)
             found.append(Mismatch("lacks", f"no line with {both(pattern, expectation.slot_text)}", actual, hint))
@@ -202,7 +206,8 @@ def _take(expectation: Expectation, reply: Reply, into: dict[str, str]) -> list[
         if value is None:
             if isinstance(capture.what, Pattern):
                 wanted = both(capture.what, expectation.slot_text)
-            missing.append(Mismatch("capture", f"{wanted} to capture '{capture.name}'", str(reply), hint))
+            expected = f"{wanted} to capture '{capture.name}'"
+            missing.append(Mismatch("capture", expected, str(reply), hint or reply.not_kept))
         else:
             into[capture.name] = value
     return missing
@@ -243,7 +248,8 @@ def _judge_message(
     if expectation.message is None:
         return ()
     if len(messages) != 1:
-        return (Mismatch("message", "one message", f"{len(messages)} messages" if messages else "no message"),)
+        many = f"{len(messages)} messages, or parts of one: fetch BODY.PEEK[] of one message"
+        return (Mismatch("message", "one message", many if messages else "nothing of a message: fetch BODY.PEEK[]"),)
     from runner.matching.message import judge_message  # noqa: PLC0415 -- few scenarios look into a message
 
     mismatches, found = judge_message(expectation.message, messages[0])

@@ -10,6 +10,7 @@ from runner.matching.alternatives import both
 from runner.matching.lines import nearest_line
 from runner.matching.mismatch import Mismatch
 from runner.matching.pattern import TooLong
+from runner.protocol.reply import CutLine
 
 if TYPE_CHECKING:
     from runner.matching.expectation import Expectation
@@ -32,6 +33,9 @@ def find_untagged(expectation: Expectation, lines: Sequence[str]) -> Untagged:
     for pattern in expectation.untagged:
         hint = ""
         for number, line in enumerate(lines, 1):
+            if isinstance(line, CutLine) and not pattern.is_regex:
+                hint = "not all of a literal in it was kept (limit 'reply'): a regex may find something in what was"
+                continue
             try:
                 match = pattern.match_line(line)
             except TooLong as error:

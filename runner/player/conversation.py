@@ -9,9 +9,11 @@ from collections.abc import Generator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from runner.language.model import MAIN
 from runner.player.ending import CaseEnded, CaseSkipped, Stopped, TimedOut
 from runner.player.finishing import drop, finish
 from runner.player.groups import attempts
+from runner.protocol import PROTOCOLS
 from runner.results import Outcome
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def converse(player: Player) -> Steps:
         yield from _play_deferred(player, player.case.target.greylisting)
     if player.findings.outcome is Outcome.PASSED and not player.findings.steps.has_passed:
         player.findings.end(Outcome.SKIPPED, "no step ran: the condition of none holds")
+    player.required.settle(player.findings, PROTOCOLS[player.case.sessions[MAIN].protocol].capability_command)
     if player.case.scenario.cleanup:
         yield from _clean_up(player)
 

@@ -73,8 +73,8 @@ def next_reply(player: Player, link: Link, wanted: Expectation) -> Met:
         raise broken(player, wanted, event)
     if link.machine.lenient_line_ends:
         player.findings.warn("lines of the server hold a bare LF or CR; accepted because line_ends is lenient")
-    if player.required_capabilities and player.session == MAIN:
-        _check_required(player, link)
+    if player.required.names and player.session == MAIN and (missing := player.required.missing(link.machine, event)):
+        raise CaseSkipped(f"requires {missing}, which the server does not offer")
     return event
 
 
@@ -99,17 +99,6 @@ def tell_answer(player: Player, event: Reply | Malformed, arrived: float) -> Non
     """Record that this came, then or before, and is not what the step wants."""
     text = str(event) if isinstance(event, Reply) else malformed_text(player, event)
     player.findings.answered(text, arrived - player.step_started, event.owed.to if event.owed is not None else "")
-
-
-def _check_required(player: Player, link: Link) -> None:
-    """End a case whose server lacks what the scenario requires."""
-    offered = link.machine.capabilities
-    if offered is None:
-        return
-    required, player.required_capabilities = player.required_capabilities, ()
-    missing = [name for name in required if name not in offered]
-    if missing:
-        raise CaseSkipped(f"requires {missing[0]}, which the server does not offer")
 
 
 def too_late(player: Player, link: Link, wanted: object, limit: str) -> StepEnded:

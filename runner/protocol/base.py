@@ -291,6 +291,11 @@ class Machine(abc.ABC):
         return None
 
     @classmethod
+    def is_shown_before_login(cls, name: str) -> bool:
+        """Whether a client without a login can see that a capability is offered."""
+        return not cls.login_commands or name.partition("=")[0] in cls.shown_before_login
+
+    @classmethod
     def is_refusal(cls, reply: Reply) -> bool:
         """Whether a reply says no."""
         return reply.code.startswith(cls.refusal_codes)
@@ -319,6 +324,10 @@ class Machine(abc.ABC):
     going_away_code: ClassVar[str] = "421"
     #: The line that makes a server show its capabilities.
     capability_command: ClassVar[str] = "EHLO"
+    #: What a reply to a login answers; a server may show more capabilities after it. Empty where it doesn't.
+    login_commands: ClassVar[frozenset[str]] = frozenset()
+    #: Capabilities that are shown before the login, if at all.
+    shown_before_login: ClassVar[frozenset[str]] = frozenset()
     #: Whether the server greets again after a handshake on an open connection.
     greets_after_tls: ClassVar[bool] = False
     #: Whether lines may end with a literal (the key `literal`).

@@ -76,6 +76,8 @@ class Imap(LiteralMachine):
     service = "imap"
     goodbye = b"LOGOUT\r\n"
     capability_command = "CAPABILITY"
+    login_commands = frozenset({"LOGIN", "AUTHENTICATE"})
+    shown_before_login = frozenset({"STARTTLS", "LOGINDISABLED", "AUTH", "SASL-IR", "IMAP4REV1", "IMAP4REV2"})
     challenge_code = "+"
     authenticated_code = "OK"
     auth_command = re.compile(r"AUTHENTICATE +\S+(?: +|\Z)", re.IGNORECASE)

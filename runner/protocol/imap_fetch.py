@@ -68,7 +68,9 @@ def _fetched(name: bytes, value: bytes | Literal) -> Fetched | None:
     fields = _fields(listed) if listed is not None else None
     has_header = kind in (b"HEADER", b"MIME") or not (kind or part)
     has_body = kind in (b"TEXT", b"")
-    is_part = bool(part or partial)
+    is_part = bool(part or partial or listed)
+    if partial and partial != b"<0>":
+        has_header = False  # what it begins with nobody knows
     if isinstance(value, Literal):
         return Fetched(value.data, value.size, has_header, has_body, is_part, fields=fields)
     if value.startswith(b'"'):

@@ -107,6 +107,8 @@ class Pop3(Machine):
     # No reply says that a server goes away, and this is the code of none.
     going_away_code = "none"
     capability_command = "CAPA"
+    login_commands = frozenset({"PASS", "APOP", "AUTH", RESPONSE.to})
+    shown_before_login = frozenset({"STLS", "SASL", "AUTH", "USER"})
     challenge_code = "+"
     authenticated_code = "+OK"
     auth_command = re.compile(r"AUTH +\S+(?: +|\Z)", re.IGNORECASE)

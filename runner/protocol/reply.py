@@ -82,6 +82,11 @@ class Reply:
         return len(self.lines)
 
     @property
+    def not_kept(self) -> str:
+        """What of it can't be judged, for it was not kept; empty if all of it was."""
+        return ""
+
+    @property
     def said(self) -> str:
         """What it says, without code and enhanced status code."""
         return "\n".join(map(self.bare, self.texts))
@@ -135,6 +140,17 @@ class Literal:
         """Whether all of it is kept."""
         return len(self.data) == self.size
 
+    @property
+    def lines(self) -> bytes:
+        """What is kept of it, but for a line that is cut."""
+        return self.data if self.is_whole else self.data[: self.data.rfind(b"\n") + 1]
+
+
+class CutLine(str):
+    """A line that holds a literal of which not all is kept: what it is as a whole nobody knows."""
+
+    __slots__ = ()
+
 
 _PLACE = attrgetter("at")
 
@@ -169,7 +185,7 @@ class LineReply(Reply):
         parts: list[bytes] = []
         done = 0
         for literal in self.literals_of(at):
-            parts += [line[done : lead + literal.offset], b"\r\n", literal.data]
+            parts += [line[done : lead + literal.offset], b"\r\n", literal.lines]
             done = lead + literal.offset
         return b"".join([*parts, line[done:]])
 
@@ -202,6 +218,12 @@ class LineReply(Reply):
         return len(self.searched) if self.literals else len(self.lines)
 
     @property
+    def not_kept(self) -> str:
+        """See `Reply.not_kept`: the octets of a literal beyond limit 'reply'."""
+        cut = next((one for one in self.literals if not one.is_whole), None)
+        return f"only {len(cut.data):,} of {cut.size:,} octets were kept (limit 'reply')" if cut is not None else ""
+
+    @property
     def said(self) -> str:
         """See `Reply.said`: of the line with the code only."""
         if self.head_at is None:
@@ -211,11 +233,12 @@ class LineReply(Reply):
     @property
     def untagged(self) -> list[str]:
         """The untagged lines of IMAP without the `* ` in front, literals in their places, their line ends as LF."""
-        return [
-            decode(self.logical(at)[2:]).replace("\r\n", "\n")
-            for at, line in enumerate(self.lines)
-            if line.startswith(b"* ") and not (self.head_at is not None and at == self.head_at % len(self.lines))
-        ]
+        head = None if self.head_at is None else self.head_at % len(self.lines)
+        return [self._untagged(at) for at, line in enumerate(self.lines) if at != head and line.startswith(b"* ")]
+
+    def _untagged(self, at: int) -> str:
+        text = decode(self.logical(at)[2:]).replace("\r\n", "\n")
+        return text if all(one.is_whole for one in self.literals_of(at)) else CutLine(text)
 
     @property
     def head(self) -> str:

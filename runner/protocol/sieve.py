@@ -65,6 +65,8 @@ class Sieve(LiteralMachine):
     refusal_codes = ("NO", "BYE")
     going_away_code = "BYE"
     capability_command = "CAPABILITY"
+    login_commands = frozenset({"AUTHENTICATE", RESPONSE.to})
+    shown_before_login = frozenset({"STARTTLS", "SASL", "AUTH", "SIEVE", "IMPLEMENTATION", "VERSION"})
     greets_after_tls = True
     service = "sieve"
     line_rule = "RFC 5804 section 1.1"

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from runner.dataclass import dataclass
 from runner.report.details import COLOURS, render_details
-from runner.report.layout import counted, cut, pad, plain, width, wrap
+from runner.report.layout import Style, counted, cut, pad, plain, width, wrap
 from runner.results import Outcome
 
 if TYPE_CHECKING:
-    from runner.report.layout import Colour, Style
+    from runner.report.layout import Colour
     from runner.results import CaseResult, RunResult
 
 # Where the label of a row may be taken apart: before a column's name.
@@ -28,11 +28,13 @@ GAP = 2
 QUIET_WARNINGS = 5
 
 
-def render_run(run: RunResult, style: Style) -> str:
+def render_run(run: RunResult, style: Style | None = None) -> str:
     """Return the whole report, with a line feed at its end: table, details of cases, summary.
 
-    `quiet` is the summary alone; `verbose` has the whole transcripts of every case.
+    `quiet` is the summary alone; `verbose` has the whole transcripts of every case. Without a style it is what a
+    file gets: 80 columns, no colour.
     """
+    style = style or Style()
     blocks: list[list[str]] = []
     if style.verbosity != "quiet":
         blocks.append(render_table(run, style))

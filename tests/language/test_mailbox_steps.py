@@ -226,6 +226,34 @@ def test_a_tag_that_is_written_is_told():
     steps_of("imap", "  - {send: a001 LOGIN alice x, tag: none}")
 
 
+@pytest.mark.parametrize(
+    ("protocol", "block", "advice"),
+    [
+        ("imap", "* 3 EXISTS\n      ...", "its last line begins with"),
+        ("sieve", "'\"a\"'\n      ...", "its last line begins with"),
+        ("pop3", "...\n      1 120", "its first line begins with"),
+    ],
+)
+def test_a_block_says_how_the_reply_turned_out(protocol, block, advice):
+    """One that would fit a refusal as well is refused."""
+    ((_, message, more),) = told(protocol, "  - expect: |", f"      {block}")
+    assert "no line says how the reply turned out" == message
+    assert advice in more
+
+
+def test_a_response_is_no_literal():
+    """It would leave as it stands, not encoded."""
+    ((_, message, _),) = told("sieve", "  - {send: 'AUTHENTICATE \"PLAIN\"', literal: '${x:-1}'}")
+    assert "a response as a literal would be sent as it stands" == message
+
+
+@pytest.mark.parametrize("what", ["code", "status"])
+def test_a_line_has_no_code(what):
+    """What no reply has can't be captured."""
+    ((_, message, _),) = told("tcp", f"  - {{expect: x, capture: {{c: {what}}}}}")
+    assert f"a reply of tcp has no {what}" == message
+
+
 # A talk.
 
 
@@ -309,6 +337,18 @@ def test_a_talk_with_an_imap_server():
         *("S: * OK * ready", "C: SELECT INBOX", "S: * 3 EXISTS", "S: ...", "S: OK [READ-WRITE] *", "C: IDLE"),
         *("S: + idling", "S: * 4 EXISTS", "C: DONE", "S: OK"),
     )
+
+
+def test_blanks_that_all_lines_have_are_none_of_theirs():
+    """So do RFCs print them."""
+    assert [("", "OK hi"), ("NOOP", "* 3 EXISTS\nOK x")] == talk(
+        "imap", "S:   * OK hi", "C:   NOOP", "S:   * 3 EXISTS", "S:   OK x"
+    )
+
+
+def test_a_bye_is_a_reply_in_a_talk():
+    """Though it is written with a star."""
+    assert [("IDLE", "+"), ("", "BYE Autologout")] == talk("imap", "C: IDLE", "S: +", "S: * BYE Autologout")
 
 
 def test_a_talk_of_lines():

@@ -40,6 +40,13 @@ def judged(expectation, text, **fetched):
 # Headers.
 
 
+def test_lacks_wants_all_header_fields():
+    """What is lacking in some of them may be in the others."""
+    asked = MessageExpectation(lacks=patterns("*X-Spam*"))
+    found = judged(asked, "Subject: x\n\n", fields=frozenset({"SUBJECT"}), has_body=False, is_part=True)
+    assert ["lacks"] == [one[0] for one in found]
+
+
 @pytest.mark.parametrize(
     ("name", "asks", "is_good"),
     [("X-Spam", "absent", False), ("X-Spam", "lacks", False), ("To", "absent", True), ("to", "lacks", True)],

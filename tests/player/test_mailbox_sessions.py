@@ -44,7 +44,7 @@ def test_a_message_over_imap():
     steps = "  - {expect: OK}\n  - {send: 'FETCH 1 BODY[]', expect: OK, message: {headers: {Subject: x}}}"
     mail = b"* 1 FETCH (BODY[] {14}\r\nSubject: x\r\n\r\n)\r\nA1 OK\r\n"
     assert ["passed"] * 2 == shown(converse("imap", steps, mail).result)
-    assert "no message" in shown(converse("imap", steps, b"A1 OK\r\n").result)[1]
+    assert "nothing of a message" in shown(converse("imap", steps, b"A1 OK\r\n").result)[1]
 
 
 def test_a_refused_goodbye():

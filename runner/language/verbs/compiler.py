@@ -202,7 +202,10 @@ class StepCompiler:
         if "\n" in flat or "\r" in flat or "\0" in flat:
             advice = "one 'send' is one line; for a message there is 'data'"
             self.reading.fail(line.span, "a client line holds no CR, LF or NUL", advice)
-        if match := self.reading.machine.auth_command.match(flat):
+        if (match := self.reading.machine.auth_command.match(flat)) and given.get("literal") is not None:
+            advice = "write it behind the mechanism; quotes and base64 come by themselves"
+            self.reading.fail(line.span, "a response as a literal would be sent as it stands", advice)
+        if match:
             head, tail = line.split(match.end())
             if not tail.flat and encode == "base64":
                 self.reading.fail(line.span, "no response follows the mechanism", "there is nothing to encode here")
