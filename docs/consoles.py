@@ -32,6 +32,9 @@ SHOWN_PASSWORD = "Hq2-vWc8fTmYx0Zu"  # noqa: S105 -- made up, for the manual
 _FENCE = re.compile(r"^```(\w+)(?: +([^\n]+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _FILE = re.compile(r"`([\w./-]+)`:\n+\Z")
 _CHANGING = (
+    (re.compile(r'"(at|elapsed|started)": [\d.e-]+'), r'"\1": 0'),
+    (re.compile(r'"id": "[0-9a-f]{8}"'), '"id": "0"'),
+    (re.compile(r"\b\d{4}-\d\d-\d\dT[\d:.]+Z"), "2026-01-01T00:00:00Z"),
     (re.compile(r"\b\d+\.\d+ s\b"), "0.00 s"),
     (re.compile(r"\b\d+\.\d{2,3}\b"), "0.000"),
     (re.compile(r"queued as [0-9A-F]+"), "queued as 0"),

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
-from runner import connection, errors, mx, process, scheduler, session, surroundings
+from runner import connection, errors, mx, process, scheduler, session, surroundings, transcript
+from runner.baseline.facts import LATENCIES, SLOWEST
+from runner.baseline.masks import MASKS
 from runner.cli.command_line import make_parser
 from runner.cli.run import MOST_REPEATS
 from runner.language import body, filters, fragments, loader, model, reading, target, values
@@ -28,6 +30,7 @@ from runner.player.rows import MOST_FAILED_ROWS
 from runner.player.rows import MOST_ROWS as MOST_STEPS
 from runner.protocol import base
 from runner.redaction import SHORTEST_SEARCHED
+from runner.report.formats import FORMATS
 from runner.resources import bundled
 from runner.sasl import MECHANISMS, mechanism, scram
 
@@ -273,14 +276,19 @@ def mechanisms() -> str:
     return table(("mechanism", "wants", "where it is written"), rows)
 
 
+_PROTOCOLS = {"sieve": "ManageSieve", "tcp": "any line protocol"}
+_NO_PORT = {"lmtp+unix": "a UNIX socket", "tcp": "none: the URL has one"}
+_NO_STARTTLS = {"tcp": "by `tls`, where the protocol has a command for it"}
+
+
 def schemes() -> str:
     """Return the URL schemes of targets."""
     rows = (
         (
             f"`{name}`",
-            scheme.protocol.upper(),
-            str(scheme.port) if scheme.port else "a UNIX socket",
-            "from the first byte" if scheme.implicit_tls else "by `starttls`",
+            _PROTOCOLS.get(scheme.protocol, scheme.protocol.upper()),
+            str(scheme.port) if scheme.port else _NO_PORT[name],
+            "from the first byte" if scheme.implicit_tls else _NO_STARTTLS.get(name, "by `starttls`"),
         )
         for name, scheme in target.SCHEMES.items()
     )
@@ -351,6 +359,28 @@ def limits_of_server() -> str:
     return table(("what", "at most", "set by"), rows)
 
 
+def limits_of_transcripts() -> str:
+    """Return how much of a conversation a report shows, the most talkative one."""
+    ends = f"the first {transcript.FIRST_LINES} and the last {transcript.LAST_LINES}"
+    rows = (
+        ("lines that one side sends in a row, those of literals left out", ends),
+        (
+            "lines of a literal among them",
+            f"{ends}; several share that, but each has {transcript.LITERAL_ENDS} and {transcript.LITERAL_ENDS}",
+        ),
+        ("characters of a line", f"{transcript.LINE_WIDTH}"),
+        (
+            "what one side sends in a row",
+            f"the first {_size(transcript.RUN_FIRST)} and the last {_size(transcript.RUN_LAST)}",
+        ),
+        (
+            "the whole of a connection",
+            f"the first {_size(transcript.WHOLE_FIRST)} and the last {_size(transcript.WHOLE_LAST)}",
+        ),
+    )
+    return table(("of", "shown"), rows)
+
+
 def limits_of_files() -> str:
     """Return how large files and values may be."""
     rows = (
@@ -395,6 +425,67 @@ def shortest_secret() -> str:
     )
 
 
+# Reports.
+
+
+def report_list() -> str:
+    """Return the formats of `--report`, with the sections that tell more."""
+    rows = (
+        (f"`{one.name}`", one.summary, f"`{one.suffix}`", "its owner" if one.is_private else "as the umask says")
+        for one in FORMATS.values()
+    )
+    return table(("format", "holds", "usual suffix", "a file of it is read by"), rows)
+
+
+def document_keys(*path: str) -> str:
+    """Return the keys of one mapping of a result's document; `path` leads to the mapping's schema."""
+    node: Any = _schema("result")
+    for step in path:
+        node = node[step]
+    required = set(node["required"])
+    rows = (
+        (f"`{key}`", _document_kind(one) if key in required else f"{_document_kind(one)}, or absent", _told(one))
+        for key, one in node["properties"].items()
+    )
+    return table(("key", "value", "meaning"), rows)
+
+
+def _document_kind(one: Schema) -> str:
+    target = one.get("$ref") or one.get("allOf", [{}])[0].get("$ref", "")
+    if target:
+        name = target.rpartition("/")[2]
+        return "word" if name == "outcome" else f"`{name}`"
+    if one.get("type") == "array":
+        item = _document_kind(one["items"])
+        return "list of texts" if item == "text" else f"list of {item}"
+    if "const" in one or "enum" in one:
+        return " or ".join(f"`{value}`" for value in one.get("enum", [one.get("const")]))
+    kinds = {"string": "text", "integer": "whole number", "number": "seconds", "boolean": "true or false"}
+    return kinds.get(one["type"], "mapping")
+
+
+def _told(one: Schema) -> str:
+    """Return what a key means; one without words of its own is what its definition says."""
+    if "description" in one:
+        return str(one["description"])
+    name = one["$ref"].rpartition("/")[2]
+    return str(_schema("result")["definitions"][name]["description"])
+
+
+# Baselines.
+
+
+def baseline_masks() -> str:
+    """Return the masks of the house."""
+    own = (("⟨host⟩", "the names of the targets' hosts"), ("⟨unique⟩", "`${unique}`, `${case.id}`, `${message_id}`"))
+    return table(("shown", "in place of"), (*own, *((mask.mark, mask.hides) for mask in MASKS)))
+
+
+def latency_classes() -> str:
+    """Return the classes of latency, in words."""
+    return ", ".join([*(name for _, name in LATENCIES), SLOWEST])
+
+
 # The command line.
 
 
@@ -404,7 +495,7 @@ def exit_codes() -> str:
         (errors.EXIT_INTERRUPTED, "interrupted by Ctrl-C (SIGINT); the report of what ran is shown"),
         (errors.EXIT_TERMINATED, "the same, by SIGTERM"),
         (errors.EXIT_USAGE, "wrong usage, a wrong file, or no scenario selected; nothing was connected"),
-        (errors.EXIT_TOOL, "mailproof or its surroundings failed: a missing extra, an output that can't be written"),
+        (errors.EXIT_TOOL, "mailproof or its surroundings failed: a missing extra, a report that can't be written"),
         (errors.EXIT_FAILED, "something failed or erred, or nothing passed (all were skipped)"),
         (errors.EXIT_PASSED, "the rest: something passed, and nothing failed"),
     )
@@ -413,8 +504,16 @@ def exit_codes() -> str:
 
 def commands() -> str:
     """Return the commands, each with its options, as the parser has them."""
-    parts = [_command(name, parser) for name, parser in _subparsers(make_parser()).items()]
+    parts = [_command(name, parser) for name, parser in _all_parsers()]
     return "\n\n".join(parts)
+
+
+def _all_parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Iterate over the commands, and the actions of those that have some, each with its whole name."""
+    for name, parser in _subparsers(make_parser()).items():
+        yield name, parser
+        for action, inner in _subparsers(parser).items():
+            yield f"{name} {action}", inner
 
 
 def command_list() -> str:
@@ -426,13 +525,13 @@ def command_list() -> str:
 
 def _subparsers(parser: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
     actions = (one for one in parser._actions if isinstance(one, argparse._SubParsersAction))  # noqa: SLF001
-    found: Mapping[str, argparse.ArgumentParser] = next(actions).choices
-    return found
+    found = next(actions, None)
+    return found.choices if found is not None else {}
 
 
 def _command(name: str, parser: argparse.ArgumentParser) -> str:
     paths = [one for one in parser._actions if not one.option_strings]  # noqa: SLF001
-    words = " ".join(f"[{one.metavar or one.dest} …]" for one in paths)
+    words = " ".join(f"[{one.metavar or one.dest} …]" if one.nargs == "*" else str(one.metavar) for one in paths)
     prose, examples = _split_examples(str(parser.description or ""))
     parts = [f"## mailproof {name}", f"```text\nmailproof {name} [options] {words}".rstrip() + "\n```", prose]
     if examples:
@@ -453,6 +552,9 @@ def _split_examples(description: str) -> tuple[str, str]:
 
 def _options(actions: Iterable[argparse.Action]) -> Iterator[tuple[str, str]]:
     for one in actions:
+        if isinstance(one, argparse._SubParsersAction):  # noqa: SLF001
+            yield from ((f"`{inner.dest}`", str(inner.help)) for inner in one._choices_actions)  # noqa: SLF001
+            continue
         value = one.metavar or ("|".join(map(str, one.choices)) if one.choices else one.dest.upper())
         value = "" if one.nargs == 0 else f" {value}"
         written = ", ".join(f"`{option}{value}`" for option in one.option_strings) or f"`{one.metavar}`"
@@ -463,6 +565,16 @@ def _options(actions: Iterable[argparse.Action]) -> Iterator[tuple[str, str]]:
 
 _DEFINITION = ("scenario", "definitions")
 PARTS: Mapping[str, Callable[[], str]] = {
+    "baseline-masks": baseline_masks,
+    "latency-classes": latency_classes,
+    "report-list": report_list,
+    "result-keys": document_keys,
+    "result-case-keys": partial(document_keys, "definitions", "case"),
+    "result-step-keys": partial(document_keys, "definitions", "step"),
+    "result-difference-keys": partial(document_keys, "definitions", "difference"),
+    "result-answer-keys": partial(document_keys, "definitions", "answer"),
+    "result-line-keys": partial(document_keys, "definitions", "line"),
+    "result-repeats-keys": partial(document_keys, "definitions", "repeats"),
     "scenario-keys": partial(keys, "scenario"),
     "requires-keys": partial(keys, "scenario", "properties", "requires"),
     "session-keys": partial(keys, "scenario", "properties", "sessions", "additionalProperties", "anyOf", "1"),
@@ -505,6 +617,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "limits-of-time": limits_of_time,
     "limits-of-server": limits_of_server,
     "limits-of-files": limits_of_files,
+    "limits-of-transcripts": limits_of_transcripts,
     "limits-of-runs": limits_of_runs,
     "shortest-secret": shortest_secret,
     "exit-codes": exit_codes,

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from runner.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from runner.transcript import Transcript
+    from runner.wire import TlsFacts
 
 # Of so many repetitions each warning that differs is kept.
 MOST_WARNINGS = 100
@@ -78,6 +79,32 @@ class Answer:
     to: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One whole reply of a server: `lines` are without code and status, literals left out. `latency` is in seconds."""
+
+    to: str
+    code: str
+    status: str
+    lines: tuple[str, ...]
+    latency: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """All that a server did in one step, for who compares runs; kept only where it is asked for.
+
+    `sent` is how the step is called with its placeholders, whatever its outcome; `chosen` what it decided by itself.
+    `capabilities` and `tls` are those that were learnt in it, None if none were.
+    """
+
+    sent: str
+    chosen: str = ""
+    replies: tuple[Heard, ...] = ()
+    capabilities: Mapping[str, tuple[str, ...]] | None = None
+    tls: TlsFacts | None = None
+
+
 @dataclass(slots=True)
 class StepResult:
     """What came of one step. `started` is in seconds since the case began, `elapsed` how long it took.
@@ -100,6 +127,7 @@ class StepResult:
     is_cleanup: bool = False
     answers: tuple[Answer, ...] = ()
     used_at: tuple[Place, ...] = ()
+    exchange: Exchange | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class Scheduler:
     """Plays the entries of a plan. `finished` is called with each result as it comes.
 
     Without `keeps_all_transcripts` only cases that failed or carry warnings keep theirs: all that a report shows
-    unless it is asked for every conversation.
+    unless it is asked for every conversation. With `keeps_exchanges` the results of steps hold all that was said.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class Scheduler:
         fail_fast: bool = False,
         deadline: float | None = None,
         keeps_all_transcripts: bool = True,
+        keeps_exchanges: bool = False,
         finished: Callable[[CaseResult], None] = lambda _: None,
     ) -> None:
         self._entries = entries
@@ -101,6 +102,7 @@ class Scheduler:
         self._fail_fast = fail_fast
         self._deadline = deadline
         self._keeps_all_transcripts = keeps_all_transcripts
+        self._keeps_exchanges = keeps_exchanges
         self._finished = finished
         self._driver = Driver(crashed=self._crashed)
         self._results: list[CaseResult | None] = [None] * len(entries)
@@ -173,7 +175,9 @@ class Scheduler:
             self._begun.add(number)
             for one in needed:
                 self._running[one] = self._running.get(one, 0) + 1
-            player = Player(case, keeps_all_transcripts=self._keeps_all_transcripts)
+            player = Player(
+                case, keeps_all_transcripts=self._keeps_all_transcripts, keeps_exchanges=self._keeps_exchanges
+            )
             self._driver.add(player, partial(self._ended, number))
 
     def _release(self, needed: Iterable[str]) -> None:

@@ -14,6 +14,7 @@ import re
 from bisect import bisect_left, bisect_right
 from dataclasses import field, replace
 from itertools import accumulate, groupby
+from operator import itemgetter
 from typing import Literal
 
 from runner.dataclass import dataclass
@@ -34,7 +35,11 @@ STRIDE = 128 * 1024
 
 FIRST_LINES = 20
 LAST_LINES = 5
+# Where one side sends several literals in a row they share that; of each so many lines are shown at either end.
+LITERAL_ENDS = 2
 LINE_WIDTH = 400
+# How a TAB is shown: folded headers begin with one.
+TAB = "→"
 # How much of an auto-encoded value is shown, so that it can be found in a server's log.
 ENCODED_WIDTH = 8
 
@@ -78,16 +83,35 @@ class Transcript:
     """The timed bytes of one session; `started` is the clock's reading at the first event, None before it.
 
     With `has_literals` lines may end with a mark such as `{342}`, and so many octets follow (RFC 9051 section 4.3).
+    With `has_lf_ends` a line may as well end with LF alone.
     A pickled one takes only its rendered lines along; the copy shows them and records no more.
     """
 
-    __slots__ = ("_events", "_has_literals", "_redactor", "_rendered", "_room", "_settled", "session", "started")
+    __slots__ = (
+        "_events",
+        "_has_lf_ends",
+        "_has_literals",
+        "_redactor",
+        "_rendered",
+        "_room",
+        "_settled",
+        "session",
+        "started",
+    )
 
-    def __init__(self, session: str = "main", redactor: Redactor | None = None, *, has_literals: bool = False) -> None:
+    def __init__(
+        self,
+        session: str = "main",
+        redactor: Redactor | None = None,
+        *,
+        has_literals: bool = False,
+        has_lf_ends: bool = False,
+    ) -> None:
         self.session = session
         self.started: float | None = None
         self._redactor = redactor or Redactor()
         self._has_literals = has_literals
+        self._has_lf_ends = has_lf_ends
         self._events: list[_Event] = []
         self._room = 0
         self._settled = 0
@@ -97,7 +121,7 @@ class Transcript:
         return f"<Transcript {self.session}: {len(self._events)} events>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _restored, (self.rendered(), self.started)
+        return restored, (self.rendered(), self.started)
 
     def sent(self, now: float, data: bytes, marks: tuple[Mark, ...] = ()) -> None:
         """Record what was sent at `now` (seconds); `marks` are the stretches that placeholders made."""
@@ -142,7 +166,7 @@ class Transcript:
         self._room = STRIDE
 
     def _render(self) -> list[Line]:
-        runs = _runs(self._events)
+        runs = _runs(self._events, has_lf_ends=self._has_lf_ends)
         for segment in _segments(runs):
             _redact(segment, self._redactor)
         if self._has_literals:
@@ -157,10 +181,11 @@ class Transcript:
         ]
 
 
-def _restored(rendered: RenderedTranscript, started: float | None) -> Transcript:
+def restored(rendered: RenderedTranscript, started: float | None) -> Transcript:
+    """Return a transcript that shows these lines and records no more; `started` is that of the one they are from."""
     transcript = Transcript(rendered.session)
     transcript.started = started
-    transcript._rendered = rendered  # noqa: SLF001 - the other half of __reduce__
+    transcript._rendered = rendered  # noqa: SLF001 - no other way in, for nothing is recorded
     return transcript
 
 
@@ -266,6 +291,7 @@ class _Run:
     gap: int
     is_headless: bool = False
     is_cut: bool = False
+    has_lf_ends: bool = False
     first: int = 0
     last: int = field(init=False)
     #: Where the octets of literals lie.
@@ -278,20 +304,25 @@ class _Run:
         """Return when the byte before `end` came."""
         return self.times[bisect_left(self.times, (end,))][1]
 
+    def is_literal(self, start: int, end: int) -> bool:
+        """Whether all of a line are octets of a literal."""
+        at = bisect_right(self.literals, start, key=itemgetter(0))
+        return at > 0 and end <= self.literals[at - 1][1]
 
-def _runs(events: list[_Event]) -> list[_Run]:
+
+def _runs(events: list[_Event], *, has_lf_ends: bool = False) -> list[_Run]:
     """Join what one side sent in a row; a note and a gap begin anew."""
     runs: list[_Run] = []
     group: list[_Event] = []
     for event in events:
         if group and (event[1] != group[0][1] or event[1] == "*" or event[4]):
-            runs.append(_run(group))
+            runs.append(_run(group, has_lf_ends=has_lf_ends))
             group = []
         group.append(event)
-    return [*runs, _run(group)] if group else runs
+    return [*runs, _run(group, has_lf_ends=has_lf_ends)] if group else runs
 
 
-def _run(events: list[_Event]) -> _Run:
+def _run(events: list[_Event], *, has_lf_ends: bool) -> _Run:
     times: list[tuple[int, float]] = []
     marks: list[Mark] = []
     size = 0
@@ -299,7 +330,8 @@ def _run(events: list[_Event]) -> _Run:
         marks += [Mark(mark.start + size, mark.end + size, mark.name, mark.is_secret) for mark in placed]
         size += len(data)
         times.append((size, now))
-    return _Run(events[0][1], b"".join(event[2] for event in events), times, marks, events[0][4])
+    data = b"".join(event[2] for event in events)
+    return _Run(events[0][1], data, times, marks, events[0][4], has_lf_ends=has_lf_ends)
 
 
 def _find_literals(runs: list[_Run]) -> None:
@@ -409,17 +441,49 @@ def _run_lines(run: _Run, redactor: Redactor) -> list[Line]:
 
 
 def _data_lines(run: _Run, redactor: Redactor) -> list[Line]:
-    """Return the first and the last lines of a run; beside a gap only those on its far side."""
+    """Return the lines of a run; where they are many the ends, both of it and of each literal in it."""
     spans = _spans(run)
-    first = 0 if run.is_headless else FIRST_LINES
-    last = 0 if run.is_cut and first else LAST_LINES
+    lines: list[Line] = []
+    before = -1
+    for place in [*_shown_places(run, spans), len(spans)]:
+        if skipped := place - before - 1:
+            at = run.arrived(spans[min(place, len(spans) - 1)][1])
+            lines.append(Line(at, "*", f"… {skipped} {'line' if skipped == 1 else 'lines'} left out …"))
+        if place < len(spans):
+            lines.append(_line(run, spans[place], redactor))
+        before = place
+    return lines
+
+
+def _shown_places(run: _Run, spans: list[tuple[int, int]]) -> list[int]:
+    """Return which lines of a run are shown: beside a gap only those on its far side."""
+    first, last = _shares(FIRST_LINES, LAST_LINES, is_headless=run.is_headless, is_cut=run.is_cut)
+    places = list(range(len(spans)))
     if len(spans) <= first + last:
-        return [_line(run, span, redactor) for span in spans]
-    skipped = len(spans) - first - last
-    after = spans[len(spans) - last :]
-    omission = Line(run.arrived((after or spans)[0 if after else -1][1]), "*", f"… {skipped} lines left out …")
-    shown = [[_line(run, span, redactor) for span in part] for part in (spans[:first], after)]
-    return [*shown[0], omission, *shown[1]]
+        return places
+    inside = [run.is_literal(*span) for span in spans]
+    outside = [place for place in places if not inside[place]]
+    if len(outside) > first + last:
+        head = outside[first - 1] + 1 if first else 0
+        tail = outside[-last] if last else len(spans)
+        places = [*places[:head], *places[tail:]]
+    blocks = [(is_literal, list(block)) for is_literal, block in groupby(places, key=inside.__getitem__)]
+    literals = sum(is_literal for is_literal, _ in blocks) or 1
+    ends = max(FIRST_LINES // literals, LITERAL_ENDS), max(LAST_LINES // literals, LITERAL_ENDS)
+    shown: list[int] = []
+    for is_literal, block in blocks:
+        is_headless, is_cut = run.is_headless and block[0] == 0, run.is_cut and block[-1] + 1 == len(spans)
+        first, last = _shares(*ends, is_headless=is_headless, is_cut=is_cut)
+        is_folded = is_literal and len(block) > first + last
+        shown += [*block[:first], *block[len(block) - last :]] if is_folded else block
+    return shown
+
+
+def _shares(first: int, last: int, *, is_headless: bool, is_cut: bool) -> tuple[int, int]:
+    """Return how many lines are shown at the beginning and at the end of what may be torn there."""
+    if is_headless:
+        return 0, last
+    return first, 0 if is_cut else last
 
 
 def _spans(run: _Run) -> list[tuple[int, int]]:
@@ -441,8 +505,9 @@ def _line(run: _Run, span: tuple[int, int], redactor: Redactor) -> Line:
     text = cut_line(_spliced(content, marks, redactor))
     if run.who == "S" and not marks:
         text += _challenge(content, redactor)
-    is_literal = any(low <= start and end <= high for low, high in run.literals)
-    return Line(run.arrived(end), run.who, text + _line_end(line, is_cut=run.is_cut and end == run.last), is_literal)
+    if not (run.has_lf_ends and line.endswith(b"\n")):
+        text += _line_end(line, is_cut=run.is_cut and end == run.last)
+    return Line(run.arrived(end), run.who, text, run.is_literal(start, end))
 
 
 def _marks_within(marks: list[Mark], start: int, end: int) -> list[Mark]:
@@ -480,7 +545,16 @@ def _placeholder(content: bytes, mark: Mark, redactor: Redactor) -> str:
 
 
 def _shown(data: bytes) -> str:
-    return escape(data.decode("utf-8", "backslashreplace"))
+    return show_text(data.decode("utf-8", "backslashreplace"))
+
+
+def show_text(text: str) -> str:
+    r"""Return a line's text as a transcript shows it: harmless, and with TABs that can be seen.
+
+    >>> show_text("\tby mx\x07")
+    '→by mx\\x07'
+    """
+    return TAB.join(map(escape, text.split("\t")))
 
 
 def _challenge(content: bytes, redactor: Redactor) -> str:
@@ -499,7 +573,9 @@ def _challenge(content: bytes, redactor: Redactor) -> str:
 
 
 def cut_line(text: str) -> str:
-    """Return a line as it is shown: what is beyond `LINE_WIDTH` is counted."""
-    if len(text) <= LINE_WIDTH:
+    """Return a line as it is shown: what is beyond `LINE_WIDTH` is counted, if that is shorter."""
+    left_out = len(text) - LINE_WIDTH
+    if left_out <= 0:
         return text
-    return f"{text[:LINE_WIDTH]}… {len(text) - LINE_WIDTH} characters left out"
+    note = f"… {left_out} characters left out"
+    return text if left_out <= len(note) else text[:LINE_WIDTH] + note

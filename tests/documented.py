@@ -36,9 +36,13 @@ SERVERS = frozenset(
         "dovecot",
         "cyrus",
         "mailbox-imap",
+        "mailbox-imaps",
         "mailbox-pop3",
+        "mailbox-pop3s",
         "mailbox-sieve",
         "chain",
+        "strict-imap",
+        "strict-pop3",
     }
 )
 PLAYED = ("runs", "fails", "known", "real")

@@ -622,7 +622,7 @@ def test_variables_are_those_of_the_domain():
     assert DemoServer(DemoSettings(domain="mx.test")).variables == {
         "domain": "mx.test",
         "sender": "alice@mx.test",
-        "recipient": "bob@mx.test",
+        "recipient": "alice@mx.test",
         "unknown": "nobody@mx.test",
         "external": "carol@example.net",
         "username": "alice@mx.test",

@@ -333,12 +333,28 @@ class TestDelivery:
         ("script", "folder", "found"),
         [
             (SCRIPT, "Lists", [b"1"]),
+            (SCRIPT.replace(b"greet", b"TING"), "Lists", [b"1"]),
+            (SCRIPT.replace(b"greet", b"greetings\\n"), "INBOX", [b"1"]),
+            (SCRIPT.replace(b":contains", b":is"), "INBOX", [b"1"]),
+            (SCRIPT.replace(b":contains", b":matches").replace(b"greet", b"*eet*"), "Lists", [b"1"]),
+            (b'require "fileinto"; if address :contains "from" "e@ex" { fileinto "Lists"; }', "Lists", [b"1"]),
             (b'if header :contains "subject" "frob" { discard; }', "INBOX", [b"1"]),
             (b"discard;", "INBOX", [b""]),
             (b'require "reject"; reject "no";', "INBOX", [b""]),
             (b'redirect "carol@example.net";', "INBOX", [b"1"]),
         ],
-        ids=["fileinto", "no-match", "discard", "reject", "not-supported"],
+        ids=[
+            "fileinto",
+            "within",
+            "longer",
+            "is",
+            "matches",
+            "address",
+            "no-match",
+            "discard",
+            "reject",
+            "not-supported",
+        ],
     )
     def test_active_script_decides(self, fresh, script, folder, found, imap):
         """The recipient's active script says into which folder; what it can't do leaves the message in the inbox."""

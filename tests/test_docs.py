@@ -1,5 +1,6 @@
 """The manual: its generated parts are up to date, its examples are right, its links lead somewhere."""
 
+import json
 import re
 import shlex
 import shutil
@@ -21,6 +22,7 @@ from runner.language.compile import compile_scenario
 from runner.language.model import Scenario
 from runner.language.paths import resolve_inside
 from runner.language.project import SecretRef, Target, load_project, parse_target
+from runner.language.target import SCHEMES
 from runner.results import Outcome
 from runner.scheduler import Scheduler, plan
 from tests.documented import (
@@ -29,6 +31,7 @@ from tests.documented import (
     KINDS,
     PAGES,
     README,
+    ROOT,
     SERVERS,
     Block,
     all_blocks,
@@ -187,7 +190,7 @@ def outcome_of(block: Block, servers: Servers) -> Outcome:
     dialect = block.words[1] if len(block.words) > 1 else "smtp"
     server = servers["smtp" if dialect == "tcp" else dialect]
     given = Given(
-        variables={**server.variables, "second": server.variables["sender"]},
+        variables={**server.variables, "second": f"bob@{server.variables['domain']}"},
         secrets={"password": SecretRef("prompt", "password")} if "password" not in scenario.columns else {},
         client_name="client.example.com",
         secret=lambda _: server.password,
@@ -266,8 +269,22 @@ def test_every_page_is_in_the_index() -> None:
     assert set(PAGES) - {index} == linked
 
 
-@pytest.mark.parametrize("file", ["fragments/submit.yaml", "users.csv"])
-def test_what_the_manual_shows_is_the_file_that_its_examples_use(file: str) -> None:
+def test_every_scheme_is_named_where_a_target_has_its_url() -> None:
+    """Who completes keys in an editor learns what a URL may begin with."""
+    schema = json.loads((ROOT / "schema" / "project.schema.json").read_text("utf-8"))
+    told = schema["definitions"]["target"]["anyOf"][1]["properties"]["url"]["description"]
+    assert set(SCHEMES) <= set(re.findall(r"[a-z0-9+]+", told))
+
+
+@pytest.mark.parametrize(
+    ("file", "page"),
+    [
+        ("fragments/submit.yaml", "language.md"),
+        ("users.csv", "language.md"),
+        ("mailboxes.csv", "how-to/check-a-mailbox.md"),
+    ],
+)
+def test_what_the_manual_shows_is_the_file_that_its_examples_use(file: str, page: str) -> None:
     """Who copies the examples gets what is shown."""
-    shown = [block.text for block in consoles.blocks((DOCS / "language.md").read_text("utf-8"))]
+    shown = [block.text for block in consoles.blocks((DOCS / page).read_text("utf-8"))]
     assert (DOCS / file).read_text("utf-8") in shown

@@ -245,6 +245,25 @@ def test_long_lines_are_cut_behind_the_redaction():
     assert shown(("S", text)) == ["S: 250 " + "x" * (LINE_WIDTH - 10) + "⟨passw… 54 characters left out"]
 
 
+@pytest.mark.parametrize(("more", "is_cut"), [(24, False), (25, True)])
+def test_a_line_is_not_cut_to_say_so_at_length(more, is_cut):
+    """What is no longer than the note that it is left out stays."""
+    (line,) = shown(("S", b"x" * (LINE_WIDTH + more) + b"\r\n"))
+    assert is_cut == ("left out" in line)
+
+
+def test_a_tab_can_be_seen():
+    """The lines of a folded header are as readable as others, and a tab is no blank."""
+    assert ["S: Received: from a", "S: →by b"] == shown(("S", b"Received: from a\r\n\tby b\r\n"))
+
+
+def test_where_no_rule_is_known_a_bare_lf_is_not_odd():
+    """A line protocol may end its lines as it likes; a line without an end still is one."""
+    made = Transcript(has_lf_ends=True)
+    made.received(1.0, b"hello\nhalf")
+    assert ["hello", "half (no line end)"] == [line.text for line in made.lines()]
+
+
 @pytest.mark.parametrize("side", ["S", "C"])
 def test_a_flood_is_kept_at_both_ends(side):
     """A flood costs bounded memory; its first and last lines and the number of bytes between are shown."""
@@ -384,6 +403,27 @@ def test_the_lines_of_literals_are_known():
             ("S", announced + octets[:cut]), ("S", octets[cut:] + b" FLAGS ())\r\nA1 OK {3}\r\n")
         )
     assert ["S: x"] == literals(("S", b"{6}\r\nx\r\n"), ("C", b"A2 NOOP\r\n"), ("S", b"abc)\r\nA1 OK\r\n"))
+
+
+def test_each_literal_keeps_its_ends():
+    """Of several in a row each has its first and last lines; what stands between them is shown."""
+    octets = b"".join(b"%d\r\n" % number for number in range(10, 70))
+    data = b"".join(b"* %d FETCH (BODY[] {%d}\r\n%b)\r\n" % (at, len(octets), octets) for at in (1, 2, 3))
+    made = Transcript(has_literals=True)
+    made.received(1.0, data + b"A1 OK\r\n")
+    ends = [*map(str, range(10, 16)), "… 52 lines left out …", "68", "69"]
+    messages = [line for at in (1, 2, 3) for line in (f"* {at} FETCH (BODY[] {{240}}", *ends, ")")]
+    assert [*messages, "A1 OK"] == [line.text for line in made.lines()]
+
+
+def test_many_literals_fill_no_report():
+    """However many there are, what is shown of one run is bounded, and its ends are there."""
+    data = b"".join(b"* %d FETCH (BODY[] {30}\r\n%b)\r\n" % (at, b"ab\r\n" * 7 + b"c\n") for at in range(1000))
+    made = Transcript(has_literals=True)
+    made.received(1.0, data + b"A1 OK\r\n")
+    texts = [line.text for line in made.lines()]
+    assert len(texts) < 200
+    assert ("* 0 FETCH (BODY[] {30}", "A1 OK") == (texts[0], texts[-1])
 
 
 def test_a_literal_that_is_left_out_in_part():

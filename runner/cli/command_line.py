@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from runner import __version__
-from runner.cli import demo, run, serve, validate
+from runner.cli import baseline, compare, demo, run, serve, validate
+from runner.cli.reports import fail_plugin, is_plugin_asked_for
 from runner.cli.streams import OutputError, prepare, show, tell
 from runner.errors import EXIT_INTERRUPTED, EXIT_TOOL, EXIT_USAGE, InputError, MailproofError, escape
 
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 
 # What messages call a URL's place that is in no file.
 COMMAND_LINE = "<command line>"
-COMMANDS = (run, validate, demo, serve)
+COMMANDS = (run, validate, baseline, compare, demo, serve)
 _EXIT_CODES = """\
 exit codes: 0 passed · 1 something failed or erred, or nothing passed
 2 wrong usage or an invalid file, and nothing was connected
-3 mailproof or its surroundings failed · 130 interrupted · 143 terminated"""
+3 mailproof or its surroundings failed · 130 interrupted · 143 terminated
+with --report nagios on standard output: those of a monitoring plugin"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -65,31 +67,40 @@ def make_parser(command_name: str = "") -> argparse.ArgumentParser:
 
 
 def run_command(words: Sequence[str]) -> int:
-    """Parse and perform; every error becomes a message on standard error and an exit code."""
+    """Parse and perform; every error becomes a message on standard error and an exit code.
+
+    A monitor is told on standard output that there is no result, and by a code of its own.
+    """
     is_debug = "--debug" in words
     try:
         prepare()
         options = _parse(words)
         code: int = options.perform(options)
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else EXIT_USAGE
+        code = ended.code if isinstance(ended.code, int) else EXIT_USAGE
+        return _fail(words, code, "wrong usage") if code else code
     except KeyboardInterrupt:
         tell("mailproof: interrupted")
-        return EXIT_INTERRUPTED
+        return _fail(words, EXIT_INTERRUPTED, "interrupted")
     except InputError as error:
         tell(f"{error}\n\n{_count(error)}; nothing was connected")
-        return error.exit_code
+        return _fail(words, error.exit_code, str(error))
     except MailproofError as error:
         if not (isinstance(error, OutputError) and error.is_gone):
             tell(f"mailproof: {escape(str(error))}")
-        return error.exit_code
+        return _fail(words, error.exit_code, str(error))
     except OSError as error:
         place = f"'{escape(str(error.filename))}': " if error.filename else ""
-        tell(f"mailproof: {place}{(error.strerror or str(error)).lower()}")
-        return EXIT_TOOL
+        reason = (error.strerror or str(error)).lower()
+        tell(f"mailproof: {place}{reason}")
+        return _fail(words, EXIT_TOOL, reason)
     except Exception as error:  # noqa: BLE001 -- the last line of defence: one line, not a traceback
-        return _internal(error, is_debug=is_debug)
+        return _fail(words, _internal(error, is_debug=is_debug), "internal error")
     return code
+
+
+def _fail(words: Sequence[str], code: int, reason: str) -> int:
+    return fail_plugin(reason) if is_plugin_asked_for(words) else code
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:

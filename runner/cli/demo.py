@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from runner.cli import debugging
 from runner.cli.output import add_output_arguments
-from runner.cli.streams import show
+from runner.cli.reports import Reports
+from runner.cli.streams import show, tell
 from runner.errors import InputError, Problem, escape
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def perform(options: argparse.Namespace) -> int:
     from runner.cli.selection import read_scenarios, scenario_files  # noqa: PLC0415
     from runner.demo import DemoServer, DemoSettings, load_demo  # noqa: PLC0415
 
+    reports = Reports(options.reports)
     load_demo()
     problems: list[Problem] = []
     scenarios = read_scenarios(scenario_files(["pack:"], None), problems, lambda _, target: target)
@@ -61,9 +63,11 @@ def perform(options: argparse.Namespace) -> int:
         raise InputError(problems)
     with DemoServer(*(DemoSettings(**settings) for settings, _ in DOORS.values())) as server:
         debugging.remember([server.password])
-        code = play(_plan(filter(_is_spoken, scenarios), server), options, is_embedded=True)
+        code = play(_plan(filter(_is_spoken, scenarios), server), options, reports, is_embedded=True)
+    # Where a report is on standard output it stands there alone.
+    say = show if reports.standard is None else tell
     for line in _not_run(scenarios):
-        show(line)
+        say(line)
     return code
 
 

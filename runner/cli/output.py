@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from runner.cli.reports import add_report_argument
+
 if TYPE_CHECKING:
     from runner.report import Style
     from runner.results import CaseResult
@@ -20,11 +22,13 @@ CONTROL_COLUMNS = 8
 ERASED = "\r\x1b[K"
 
 
-def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+def add_output_arguments(parser: argparse.ArgumentParser, *, has_reports: bool = True) -> None:
     """Add the arguments that say how much is shown, and how."""
     output = parser.add_argument_group("output")
+    if has_reports:
+        add_report_argument(output)
     amount = output.add_mutually_exclusive_group()
-    amount.add_argument("-v", "--verbose", action="store_true", help="show every conversation whole")
+    amount.add_argument("-v", "--verbose", action="store_true", help="show the conversation of every case")
     amount.add_argument("-q", "--quiet", action="store_true", help="show the summary alone")
     output.add_argument(
         "--color",
@@ -50,6 +54,13 @@ def style(options: argparse.Namespace) -> Style:
         has_colour=options.color == "always" or (options.color == "auto" and auto),
         verbosity=verbosity,
     )
+
+
+def file_style(options: argparse.Namespace) -> Style:
+    """Return how the table is to look in a file: what is quiet on a terminal need not be so there."""
+    from runner.report import Style  # noqa: PLC0415
+
+    return Style(columns=FALLBACK_COLUMNS, verbosity="verbose" if options.verbose else "normal")
 
 
 def _columns() -> int:
@@ -123,9 +134,9 @@ def _bar_columns() -> int:
     return max((columns or FALLBACK_COLUMNS) - CONTROL_COLUMNS, CONTROL_COLUMNS)
 
 
-def progress(total: int, options: argparse.Namespace) -> Progress:
+def progress(total: int, options: argparse.Namespace, *, is_hidden: bool = False) -> Progress:
     """Return a progress display for standard error; a silent one where that is no terminal."""
-    if options.quiet or total < 2 or not sys.stderr.isatty():
+    if is_hidden or options.quiet or total < 2 or not sys.stderr.isatty():
         return _Silent()
     try:
         from tqdm import tqdm  # noqa: PLC0415 -- the extra `tty`

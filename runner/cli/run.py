@@ -9,12 +9,14 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
 from runner.cli import debugging
-from runner.cli.output import add_output_arguments, progress, style
-from runner.cli.streams import show, tell
+from runner.cli.changes import Comparison, add_ignore_argument, comparison
+from runner.cli.output import add_output_arguments, file_style, progress, style
+from runner.cli.reports import Reports
+from runner.cli.streams import tell
 from runner.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_PASSED, EXIT_TERMINATED, EXIT_TOOL, escape
 
 if TYPE_CHECKING:
-    from runner.results import RunResult
+    from runner.results import CaseResult, RunResult
     from runner.scheduler import Entry, Scheduler
 
 # Every repetition is made before anything connects, and is kept until all are done.
@@ -37,19 +39,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     add_scenario_arguments(parser)
     running = parser.add_argument_group("running")
-    running.add_argument("--jobs", type=positive, default=100, metavar="N", help="cases at once (default 100)")
-    running.add_argument(
-        "--per-target", type=positive, default=20, metavar="N", help="cases at once for one target (default 20)"
-    )
+    add_limit_arguments(running)
     running.add_argument(
         "--repeat", type=_repeats, default=1, metavar="N", help="run each case N times and report how often it passed"
     )
     running.add_argument("--fail-fast", action="store_true", help="begin no further case after one that is not passed")
+    running.add_argument(
+        "--baseline",
+        metavar="FILE",
+        help="compare what servers do with what 'baseline save' has kept; what has changed is a failure",
+    )
+    add_ignore_argument(running)
     running.add_argument("--no-skips", action="store_true", help="a skipped case is a failure")
     running.add_argument(
         "--deadline", type=_duration, metavar="TIME", help="stop the whole run after this time, such as 5m"
     )
     add_output_arguments(parser)
+
+
+def add_limit_arguments(parser: argparse._ActionsContainer) -> None:
+    """Add the arguments that say how much goes on at once."""
+    parser.add_argument("--jobs", type=positive, default=100, metavar="N", help="cases at once (default 100)")
+    parser.add_argument(
+        "--per-target", type=positive, default=20, metavar="N", help="cases at once for one target (default 20)"
+    )
 
 
 def positive(text: str) -> int:
@@ -77,9 +90,13 @@ def _duration(text: str) -> float:
 
 def perform(options: argparse.Namespace) -> int:
     """Perform the command and return its exit code."""
+    reports = Reports(options.reports, _inputs(options))
+    compared = comparison(options)
     return play(
-        _plan(options),
+        planned(options, reports),
         options,
+        reports,
+        compared=compared,
         no_skips=options.no_skips,
         repeat=options.repeat,
         jobs=options.jobs,
@@ -89,13 +106,21 @@ def perform(options: argparse.Namespace) -> int:
     )
 
 
-def _plan(options: argparse.Namespace) -> tuple[Entry, ...]:
+def _inputs(options: argparse.Namespace) -> list[str]:
+    """Return the files that the command line names to be read."""
+    return [*options.paths, *filter(None, (options.ca, options.baseline))]
+
+
+def planned(options: argparse.Namespace, reports: Reports) -> tuple[Entry, ...]:
+    """Return the plays that the command line asks for; all files are read and checked for it."""
     from runner.cli.selection import select  # noqa: PLC0415
     from runner.language.matrix import secret_values  # noqa: PLC0415
     from runner.scheduler import plan  # noqa: PLC0415
     from runner.surroundings import SecretStore, surroundings  # noqa: PLC0415
 
     selected = select(options, needs_target=True)
+    secrets = (*selected.secrets.values(), *(selected.project.secrets.values() if selected.project else ()))
+    reports.refuse_inputs(str(one.value) for one in secrets if one.kind == "file")
     store = SecretStore()
     given = surroundings(selected.project, selected.variables, selected.secrets, store)
     try:
@@ -111,48 +136,87 @@ def _plan(options: argparse.Namespace) -> tuple[Entry, ...]:
 def play(
     entries: tuple[Entry, ...],
     options: argparse.Namespace,
+    reports: Reports,
     *,
     is_embedded: bool = False,
     no_skips: bool = False,
     repeat: int = 1,
+    compared: Comparison | None = None,
     **limits: Any,
 ) -> int:
-    """Play a plan, show its report and return the exit code; `limits` are the scheduler's."""
+    """Play a plan, write its reports and return the exit code; `limits` are the scheduler's."""
     from runner.report import render_run  # noqa: PLC0415
     from runner.results import fold_repeats, without_spare_skips  # noqa: PLC0415
     from runner.scheduler import Scheduler, without_skips  # noqa: PLC0415
 
-    shown = progress(len(entries), options)
-    scheduler = Scheduler(entries, keeps_all_transcripts=options.verbose, finished=shown.advance, **limits)
-    with _Signals(scheduler) as signals:
+    shown = progress(len(entries), options, is_hidden=reports.are_shown_as_they_come)
+
+    def finished(case: CaseResult) -> None:
+        shown.advance(case)
+        if compared is None:  # else what a case comes to is known at the end
+            reports.add(case, is_repetition=repeat > 1)
+
+    # What has changed is shown with its conversation, also where the scenario is content with it.
+    limits["keeps_exchanges"] = compared is not None
+    limits["keeps_all_transcripts"] = options.verbose or reports.wants_transcripts or compared is not None
+    scheduler = Scheduler(entries, finished=finished, **limits)
+    with Signals(scheduler) as signals:
+        began = _now()
+        reports.begin(began, len(entries))
         try:
-            run = scheduler.run()
+            run = replace(scheduler.run(), began=began)
         finally:
             shown.close()
         if repeat > 1:
             run = fold_repeats(run, repeat)
+        if compared is not None:
+            run = compared.mark(run)
         if no_skips:
             run = without_skips(run)
         if is_embedded:
             run = replace(without_spare_skips(run), is_embedded=True)
-        show(render_run(run, style(options)).rstrip("\n"))
+        more = compared.render if compared is not None else lambda _: ""
+        reports.write(
+            run,
+            lambda: render_run(run, style(options)) + more(style(options)),
+            lambda: render_run(run, file_style(options)) + more(file_style(options)),
+            is_debug=options.debug,
+        )
     for crash in scheduler.crashes:
         tell(f"mailproof: internal error: {debugging.describe(crash, is_debug=options.debug)}")
-    return signals.exit_code or _exit_code(run, is_crashed=bool(scheduler.crashes))
+    is_broken = bool(scheduler.crashes) or reports.is_incomplete
+    if reports.is_plugin:
+        return _plugin_code(run, is_broken=is_broken)
+    return signals.exit_code or _exit_code(run, is_broken=is_broken)
 
 
-def _exit_code(run: RunResult, *, is_crashed: bool) -> int:
+def _now() -> str:
+    """Return the time as reports have it: UTC, ISO 8601, to the millisecond."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _exit_code(run: RunResult, *, is_broken: bool) -> int:
     """Return the code for a run that no signal interrupted."""
-    if is_crashed:
+    if is_broken:
         return EXIT_TOOL
     return EXIT_PASSED if run.is_passed else EXIT_FAILED
+
+
+def _plugin_code(run: RunResult, *, is_broken: bool) -> int:
+    """Return the code that a monitor knows; what is broken makes no server's failure less."""
+    from runner.report.nagios import nagios_code  # noqa: PLC0415
+
+    code = nagios_code(run)
+    return EXIT_TOOL if is_broken and run.is_passed else code
 
 
 # The first signal stops what is under way, the second its cleanup; what still goes on then is broken off.
 STOPS = 2
 
 
-class _Signals:
+class Signals:
     """While it is open, SIGINT and SIGTERM stop the run, a second one skips its cleanup and a third breaks it off.
 
     Once the run has ended they wait for its report, for Ctrl-C is often struck twice. One more ends the process.

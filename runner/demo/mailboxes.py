@@ -6,7 +6,8 @@ is itself imported when a server starts that has a door to read mail by.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from pymap.backend.dict.mailbox import MailboxData, MailboxSet, Message
 from pymap.exceptions import AppendFailure, NotAllowedError
 from pymap.parsing.message import AppendMessage
 from pymap.sieve import SieveCompiler
+from pymap.sieve.tests import MatchTest
+from pymap.sieve.util import MatchType
 
 from runner.demo.settings import KEPT_MESSAGES, local_part
 
@@ -136,6 +139,26 @@ class Folders(MailboxSet):
         if name != INBOX and name not in self._set:
             await self.add_mailbox(name)
         return await self.get_mailbox(name)
+
+
+class _Keys(MatchTest):
+    """The keys of a script's test, each as what finds it."""
+
+    _of_pymap = MatchTest._compile  # noqa: SLF001 -- the one place where keys become patterns
+
+    @classmethod
+    def _compile(
+        cls, key_list: Sequence[str], match_type: MatchType, case_sensitive: bool
+    ) -> Sequence[re.Pattern[str]]:
+        """Let `:contains` find a key anywhere (RFC 5228 2.7.1): what pymap makes finds it at the beginning only."""
+        found = cls._of_pymap(key_list, match_type, case_sensitive)
+        if match_type is not MatchType.CONTAINS:
+            return found
+        return [re.compile(f"(?s:.*?){one.pattern}", one.flags) for one in found]
+
+
+# pymap makes its tests by itself and asks nobody for another kind.
+MatchTest._compile = _Keys._compile  # type: ignore[method-assign]  # noqa: SLF001
 
 
 class Scripts(FilterSet):

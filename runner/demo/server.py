@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import errno
+import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from runner.dataclass import dataclass
-from runner.demo.settings import MAILBOX_PROTOCOLS, DemoSettings
+from runner.demo.settings import MAILBOX_PROTOCOLS, DemoSettings, local_part
 from runner.errors import ToolError
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from runner.demo.settings import Accepted
 
 START_SECONDS = 30.0
+# A local part as everybody writes it.
+_ATOM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 # What listens on all addresses is reached on this machine at these.
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- told, not bound
 
@@ -127,12 +130,18 @@ class DemoServer:
         addresses = {
             "domain": domain,
             "sender": f"alice@{domain}",
-            "recipient": f"bob@{domain}",
+            "recipient": self._recipient,
             "unknown": f"nobody@{domain}",
             "external": "carol@example.net",
         }
         has_users = any(door.settings.protocol != "lmtp" for door in self.doors)
         return {**addresses, "username": self.username} if has_users else addresses
+
+    @property
+    def _recipient(self) -> str:
+        """The address of the first user, who can look for what was sent to it; of another if it needs quotes."""
+        local = local_part(self.username)
+        return f"{local if _ATOM.fullmatch(local) else 'bob'}@{self.settings.domain}"
 
     @property
     def messages(self) -> list[Accepted]:

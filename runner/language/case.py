@@ -163,6 +163,9 @@ def _targets(
         elif at.protocol != session.protocol:
             advice = f"say what the session speaks: sessions: {{{name}: {{target: …, protocol: {at.protocol}}}}}"
             message = f"the session '{name}' speaks {session.protocol}, and its target '{at.name}' {at.protocol}"
+            if name in given.sessions:
+                advice = f"give it one that speaks {session.protocol}"
+                message = f"the session '{name}' speaks {session.protocol}, and what --session gives it {at.protocol}"
             problems.append(Problem(session.span, message, advice))
         else:
             found[name] = at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from runner.errors import InputError, Problem, SourceFile
@@ -66,7 +67,7 @@ def compile_scenario(
 def _in_order(found: list[Problem], source: SourceFile, slips: set[tuple[str, int, int]]) -> list[Problem]:
     """Sort by place, the file's own before those of what it uses, and keep one problem of a kind for a place.
 
-    Where YAML was slipped with, nothing else is told.
+    Where YAML was slipped with, nothing else is told; but the advice is that on the mended text if that is wrong, too.
     """
     unique: dict[tuple[bool, str, int, int, str], Problem] = {}
     for problem in found:
@@ -74,6 +75,8 @@ def _in_order(found: list[Problem], source: SourceFile, slips: set[tuple[str, in
         message = "" if place_of(problem) in slips else problem.message
         key = (span.source.name != source.name, span.source.name, span.line, span.column, message)
         if not message and key in unique:
+            if problem.advice and unique[key].advice.startswith("write: "):
+                unique[key] = replace(unique[key], advice=f"{problem.message}: {problem.advice}")
             continue
         if key not in unique or not unique[key].advice:
             unique[key] = problem

@@ -75,6 +75,7 @@ def compile_expectation(
     if node is not None:
         alternatives = reading.alternatives(node, with_connect_words=with_connect_words)
         _note_groups(reading, _texts_of(alternatives), node.span)
+        _refuse_long_blocks(reading, step, alternatives)
     if not asks_more and Word.SILENCE not in alternatives and Word.UNTAGGED not in alternatives:
         return Expectation(alternatives)
     _refuse_beside_words(reading, step, alternatives)
@@ -112,10 +113,27 @@ def _untagged(reading: Reading, step: Mapping, alternatives: tuple[Alternative, 
     patterns = reading.patterns(node)
     for item, pattern in zip(items(node), patterns, strict=False):
         if str(pattern).startswith("* ") and isinstance(item, Scalar) and item.text.startswith("* "):
-            advice = f"leave out '* ' in front: {item.text[2:]}; for any text before it, write '*{item.text[2:]}'"
-            if item.text[2:].split(" ")[0] in _UNTAGGED_WORDS:
+            rest = item.text[2:]
+            word, advice = rest.split(" ")[0], f"leave out '* ' in front: {rest}"
+            if word in _UNTAGGED_WORDS:
+                advice = f"{advice}; for any text before it, write '*{rest}'"
+            if word in _UNTAGGED_WORDS or word.isdigit():
                 reading.fail(item.span, "'untagged' is judged without the '* ' that IMAP puts before it", advice)
     return patterns
+
+
+def _refuse_long_blocks(reading: Reading, step: Mapping, alternatives: tuple[Alternative, ...]) -> None:
+    """Tell a block of several lines where a reply is one line unless `until` says otherwise."""
+    if reading.machine.knows_ends or "until" in step.items:
+        return
+    for one in alternatives:
+        if isinstance(one, Block) and len(one.lines) > 1:
+            message = f"a reply of {reading.machine.name} is one line, and this block has {len(one.lines)}"
+            is_open = any(line.text is None for line in one.lines)
+            advice = (
+                "add until: and a regex for its last line" if is_open else f"add until: {{lines: {len(one.lines)}}}"
+            )
+            reading.fail(step.items["expect"][1].span, message, advice)
 
 
 def _message(reading: Reading, step: Mapping) -> MessageExpectation | None:
@@ -241,7 +259,9 @@ def _usual(machine: type[Machine], text: str, *, with_connect_words: bool) -> Ex
     None where more is to be done: something is wrong with it, it sets variables, it wants a key beside it.
     """
     one = read_literal(machine, text, with_connect_words=with_connect_words)
-    if one in (None, Word.SILENCE, Word.UNTAGGED) or any(pattern.groups for pattern in _texts_of((one,))):
+    if one in (None, Word.SILENCE, Word.UNTAGGED) or (isinstance(one, Block) and not machine.knows_ends):
+        return None
+    if any(pattern.groups for pattern in _texts_of((one,))):
         return None
     return Expectation((one,))
 

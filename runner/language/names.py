@@ -188,6 +188,10 @@ class Names:
             return not self.client_name
         return name in CONNECTION_NAMES or name in self._scenario.captures
 
+    def _given_names(self) -> set[str]:
+        """Return the names that are given; not the columns of a row, which are values where a heading is forgotten."""
+        return {name for secrets, variables in self._layers[1:] for name in (*secrets, *variables)}
+
     def is_from_outside(self, name: str) -> bool:
         """Whether a row, the command line or the project file gives a name."""
         return any(name in secrets or name in variables for secrets, variables in self._layers)
@@ -259,7 +263,8 @@ class Names:
         if name in COUNTERS:
             raise MissingValueError(f"'${{{name}}}' is known only inside a {COUNTERS[name]} of the same file")
         if name in self._scenario.secrets:
-            self._tell(self._scenario.secrets[name], f"the secret '{name}' is not given", _how_to_give_secret(name))
+            advice = did_you_mean(name, sorted(self._given_names()), "") or _how_to_give_secret(name)
+            self._tell(self._scenario.secrets[name], f"the secret '{name}' is not given", advice)
             raise _ToldError
         raise MissingValueError(f"unknown placeholder '${{{name}}}'")
 

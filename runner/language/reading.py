@@ -19,7 +19,7 @@ from runner.errors import Problem, Span
 from runner.language.fragments import Library
 from runner.language.loader import Mapping, Node, Scalar, Sequence
 from runner.language.model import MAIN, Session
-from runner.language.short_form import ShortFormReader, read_literal
+from runner.language.short_form import ShortFormReader, read_literal, spoken
 from runner.language.template import (
     NAME,
     PLAIN_NAME,
@@ -91,7 +91,16 @@ class Reading:
 
     def short_forms(self, span_at: Callable[[int, int], Span]) -> ShortFormReader:
         """Return the reader of short forms for the scenario's protocol; `span_at` is that of the text to read."""
-        return ShortFormReader(self.machine, self.problems, span_at)
+        return ShortFormReader(self.machine, self.problems, span_at, self._other_session)
+
+    @property
+    def who(self) -> str:
+        """What the session speaks whose steps are being compiled, as a message calls it."""
+        return spoken(self.machine, self._other_session)
+
+    @property
+    def _other_session(self) -> str:
+        return "" if self.session == MAIN else self.session
 
     # Scalars.
 
@@ -192,7 +201,10 @@ class Reading:
         self.placeholders.setdefault(session, [])
 
     def session_of(self, node: Node | None) -> tuple[str, Template | None]:
-        """Read which session a step belongs to: its name, and which of its connections if that is said."""
+        """Read which session a step belongs to: its name, and which of its connections if that is said.
+
+        Empty if there is none of this name.
+        """
         if not isinstance(node, Scalar) or node.is_empty:
             return self.session, None
         match = _SESSION.fullmatch(node.text)
@@ -205,7 +217,7 @@ class Reading:
             if len(self.sessions) == 1:
                 advice = f"this file names none; at its top: sessions: {{{name}: TARGET}}"
             self.fail(node.span, f"unknown session '{name}'", advice)
-            return self.session, None
+            return "", None
         return name, self._member(node, self.sessions[name], number) if number is not None else None
 
     def _member(self, node: Scalar, session: Session, number: str) -> Template | None:

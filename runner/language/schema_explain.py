@@ -177,7 +177,9 @@ class ScenarioExplainer(Explainer):
             if isinstance(step, Mapping):
                 self._step(step)
             else:
-                advice = _text_of(step) or "a step is a mapping, such as 'expect: 250' or 'send: NOOP'"
+                advice = (
+                    _as_verb(step) or _text_of(step) or "a step is a mapping, such as 'expect: 250' or 'send: NOOP'"
+                )
                 self.report(step.span, f"{kind(step)} where a step is due", advice)
 
     def _step(self, step: Mapping) -> None:
@@ -236,6 +238,12 @@ class ScenarioExplainer(Explainer):
             near = _nearest(key, (*dict.fromkeys((*VERBS, *EXPECTING, *allowed)),), "the verbs are")
             return f"unknown key '{key}'", near if near.startswith("did") else f"the verbs are {', '.join(VERBS)}"
         return f"unknown key '{key}'", _nearest(key, allowed)
+
+
+def _as_verb(step: Node) -> str:
+    """Return advice for a verb without its colon."""
+    is_verb = isinstance(step, Scalar) and step.text in VERBS
+    return f"write it with a colon: {step.text}:" if is_verb and isinstance(step, Scalar) else ""
 
 
 def _nearest(word: str, allowed: tuple[str, ...], otherwise: str = "allowed here") -> str:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from runner.dataclass import dataclass
 from runner.errors import Problem, SourceFile, Span
+from runner.language.slips import WANTS_QUOTES, quote
 from runner.language.template import GAP, Placeholder, Template, did_you_mean
 from runner.matching.expectation import Alternative, Block, BlockLine, Given, Short, Word
 from runner.matching.pattern import Pattern, PatternError, Slot, Source, compile_glob, compile_pattern
+from runner.protocol import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +30,9 @@ _CODE_LIKE = re.compile(r"[0-9]{3}(?:[^0-9]|\Z)")
 _WORDS = {word.value: word for word in Word}
 _CODES = {"]": "[AUTHENTICATIONFAILED]", ")": "(QUOTA)"}
 _CONNECT_WORDS = (Word.REFUSED, Word.RESET, Word.TIMEOUT)
+# What other tools write between alternatives; as text it would be looked for in the reply.
+_OR = re.compile(r" +(?:or|\|\|?) +(?=[^ ])", re.IGNORECASE)
+_TAG_LIKE = re.compile(r"[A-Za-z]{0,4}[0-9]{1,6}")
 
 _NOWHERE = Span(SourceFile("", ""), 1, 1)
 
@@ -48,11 +53,15 @@ def read_literal(machine: type[Machine], text: str, *, with_connect_words: bool)
 
 @dataclass(frozen=True, slots=True)
 class ShortFormReader:
-    """Reads short forms for one protocol; `span_at` gives the place of a character of the text being read."""
+    """Reads short forms for one protocol; `span_at` gives the place of a character of the text being read.
+
+    `session` is whose replies are meant, empty for the scenario's own.
+    """
 
     machine: type[Machine]
     problems: list[Problem]
     span_at: Callable[[int, int], Span]
+    session: str = ""
 
     def read(self, template: Template, *, with_connect_words: bool = False) -> Alternative | None:
         """Return the alternative that a text stands for; None if it is wrong (and then a problem was added)."""
@@ -90,8 +99,12 @@ class ShortFormReader:
         match = self.machine.code_grammar.match(flat)
         size = 1 if flat[0] == GAP else match.end() if match else 0
         head, rest = flat[:size], flat[size:]
-        if not head or rest[:1].isdigit() or (head.isalpha() and rest[:1].isalpha()):
+        if not head or rest[:1].isdigit() or (head.isalpha() and rest[:1].isalpha()) or self._is_foreign(flat):
             self._no_code(template)
+            return None
+        if len(codes := _OR.split(flat)) > 1 and all(self.machine.code_grammar.fullmatch(one) for one in codes):
+            advice = f"one of several codes is a list: [{', '.join(codes)}]"
+            self._fail(self._place(template), f"'{flat}' asks for {codes[0]} with the rest as its text", advice)
             return None
         if rest and rest[0] != " ":
             self._glued(template, size)
@@ -122,6 +135,11 @@ class ShortFormReader:
         is_status = self.machine.status_grammar.fullmatch(status) is not None
         if status[0] in "[(":
             closing = "]" if status[0] == "[" else ")"
+            if not status.endswith(closing):
+                return (
+                    f"'{status}' begins like a response code, and its '{closing}' is missing",
+                    f"write {status}{closing}",
+                )
             advice = f"it is a name between {status[0]} and {closing}, such as {_CODES[closing]}"
             return None if is_status else (f"'{status}' begins like a response code and is none", advice)
         if not is_status:
@@ -179,9 +197,11 @@ class ShortFormReader:
                 code = one.code or code
                 lines.append(one)
         if is_right and head_at is not None and self.machine.has_codes and not code:
+            head = written[head_at]
             which = "first" if head_at == 0 else "last"
             advice = f"its {which} line begins with {self.machine.codes_told}"
-            self._fail(self._place(written[head_at]), "no line says how the reply turned out", advice)
+            slip = self._tag_slip(head, head.flat.split(" ", 1)[0]) if self.machine.has_tags else None
+            self._fail(self._place(head), *(slip or ("no line says how the reply turned out", advice)))
             return None
         return Block(tuple(lines)) if is_right else None
 
@@ -215,14 +235,21 @@ class ShortFormReader:
     def _no_code(self, template: Template) -> None:
         flat = template.flat
         word = flat.split(" ", 1)[0]
+        if self.machine.has_tags and (slip := self._tag_slip(template, word)):
+            self._fail(self._place(template), *slip)
+            return
         shown = str(template.split(len(word))[0])
         lowered = self.machine.code_grammar.match(word.lower())
-        message = f"'{shown}' is no reply code of {self.machine.name}"
+        message = f"'{shown}' is no reply code of {self._who}"
         words = {word: one for word, one in _WORDS.items() if one is not Word.UNTAGGED or self.machine.has_tags}
         if word in words:
             message, advice = f"nothing follows the word '{word}'", _word_advice(words[word], flat)
         elif flat.lower() in words:
             advice = f"write '{flat.lower()}'"
+        elif others := _speakers(code := word[:3] if _CODE3.match(word) else word):
+            advice = self._advice_on_protocol(code, others)
+        elif self.machine.code_grammar.fullmatch(word.upper()):
+            advice = f"write '{word.upper()}'"
         elif _CODE_LIKE.match(word):
             advice = "codes are 200 to 599; x is any digit"
             if self.machine.head_at is not None:
@@ -234,6 +261,37 @@ class ShortFormReader:
         else:
             advice = did_you_mean(word, words, "") or f"write {self.machine.codes_told}"
         self._fail(self._place(template), message, advice)
+
+    @property
+    def _who(self) -> str:
+        return spoken(self.machine, self.session)
+
+    def _is_foreign(self, flat: str) -> bool:
+        """Whether a text begins with what is a code elsewhere, or in other case: `+OK` in IMAP, where `+` is a code."""
+        word, grammar = flat.split(" ", 1)[0], self.machine.code_grammar
+        if GAP in word or grammar.fullmatch(word):
+            return False
+        return grammar.fullmatch(word.upper()) is not None or bool(_speakers(word))
+
+    def _advice_on_protocol(self, word: str, others: list[str]) -> str:
+        """Return what to write for a code that other protocols have."""
+        where = f"for the session '{self.session}' under sessions" if self.session else "at the top"
+        protocols = " or ".join(f"protocol: {name}" for name in others)
+        meant = f"{word} is a code of {', '.join(others)}: where that is spoken, write {protocols} {where}"
+        return f"{meant}\nin {self.machine.name} write {self.machine.codes_told}"
+
+    def _tag_slip(self, template: Template, word: str) -> tuple[str, str] | None:
+        """Return what is wrong with a text that has before it what IMAP writes there, `* ` or a tag."""
+        rest = template.split(len(word) + 1)[1]
+        is_code = self.machine.code_grammar.fullmatch(rest.flat.partition(" ")[0]) is not None
+        if word == "*" and is_code:
+            return "'expect' is judged without the '* ' that IMAP puts before it", f"leave out the '* ': {rest}"
+        if word == "*" and rest.flat:
+            untagged = f"write untagged: {_quoted(str(rest))} beside the expect of the reply that it comes with"
+            return f"'* {rest}' is untagged data, and no reply", f"{untagged}, such as expect: OK"
+        if is_code and _TAG_LIKE.fullmatch(word):
+            return f"'{word}' is a tag, and the runner writes those", f"leave it out: {rest}"
+        return None
 
     def _glued(self, template: Template, size: int) -> None:
         head, rest = (str(one) for one in template.split(size))
@@ -258,6 +316,25 @@ def _lines(template: Template) -> Iterator[Template]:
     last = template.split(start)[1]
     if last.parts:
         yield last
+
+
+def spoken(machine: type[Machine], session: str) -> str:
+    """Return what is spoken, and by which session where that is not the scenario's own (then it is empty)."""
+    return f"{machine.name}, which the session '{session}' speaks" if session else machine.name
+
+
+def _speakers(word: str) -> list[str]:
+    """Return the protocols that have a code, one of each set of codes."""
+    found: dict[str, str] = {}
+    for name, machine in PROTOCOLS.items():
+        if machine.has_codes and machine.code_grammar.fullmatch(word):
+            found.setdefault(machine.code_grammar.pattern, name)
+    return list(found.values())
+
+
+def _quoted(pattern: str) -> str:
+    """Return a pattern as it is written in YAML."""
+    return quote(pattern) if pattern[:1] in WANTS_QUOTES or ": " in pattern or " #" in pattern else pattern
 
 
 def _word_advice(word: Word, flat: str) -> str:

@@ -123,7 +123,8 @@ class _Talk:
     def _send(self, line: _Line) -> Send:
         self._at += 1
         template = self._template([line])
-        step = self._compiler.send(template, **self._compiler.inner(template.span, f"C: {line.text}"))
+        inner = self._compiler.inner(template.span, f"C: {line.text}")
+        step = self._compiler.send(template, in_talk=True, **inner)
         return replace(step, expect=self._reply())
 
     def _expect_alone(self) -> Exchange:

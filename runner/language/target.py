@@ -45,6 +45,8 @@ SCHEMES = {
 _UNIX = "lmtp+unix"
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+# A URL whose colon or slashes are too few.
+_SLASHES = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):?//?([^/].*)", re.DOTALL)
 _BARE_HOST = re.compile(r"[\w.-]+(?::\d+)?")
 _LABEL = re.compile(r"[\w-]{1,63}")
 # RFC 1035 section 2.3.4, and what sun_path holds on every system.
@@ -129,6 +131,9 @@ def parse_url(url: Scalar) -> Place:
         # What stands before the sign may be a password: nothing of the line is shown.
         advice = "secrets don't belong in a URL: 'username' goes under vars, 'password' under secrets"
         raise InputError([Problem(without_excerpt(url.span), "a URL with a user name", advice)])
+    if match is None and (meant := _SLASHES.fullmatch(url.text)) and meant[1].lower() in SCHEMES:
+        advice = f"write {meant[1].lower()}://{meant[2]}"
+        raise _wrong(url, 0, len(url.text), f"'{url.text}' is no URL", advice)
     if match is None:
         host = url.text if _BARE_HOST.fullmatch(url.text) else "HOST"
         raise _wrong(url, 0, len(url.text), f"'{url.text}' is no URL", f"write it with its scheme: smtp://{host}")

@@ -209,15 +209,19 @@ def miss_of_glob(glob: Glob, line: str) -> str:
     """Return why a glob that doesn't match `line` nearly does; '' if it matches."""
     if glob.stretches is None or glob.match_line(line):
         return ""
-    longer = _glob(glob.source, [*glob.tokens, Wild.RUN])
-    if longer.match_line(line):
+    if fits_beginning(glob, line):
         return f"the text goes on; end with `{_star_for(glob, line)}`"
     if _lowered(glob).match_line(line.lower()):
         return "only the case differs, and case counts"
     if glob.match_line(line.strip()):
         return "only blanks at the text's ends differ"
     missing = first_missing(glob.stretches, line) if len(glob.stretches) > 1 else 0
-    return _miss_in(glob.stretches, missing or 0, line)
+    return _miss_in(glob, glob.stretches, missing or 0, line)
+
+
+def fits_beginning(glob: Glob, line: str) -> bool:
+    """Whether a glob without slots would match if the line had less at its end."""
+    return _glob(glob.source, [*glob.tokens, Wild.RUN]).match_line(line) is not None
 
 
 def _star_for(glob: Glob, line: str) -> str:
@@ -230,7 +234,7 @@ def _lowered(glob: Glob) -> Glob:
     return _glob(glob.source, [t.lower() if isinstance(t, str) else t for t in glob.tokens])
 
 
-def _miss_in(stretches: tuple[Stretch, ...], missing: int, line: str) -> str:
+def _miss_in(glob: Glob, stretches: tuple[Stretch, ...], missing: int, line: str) -> str:
     if missing == 0:
         same = _common(stretches[0], line)
         if same == len(line):
@@ -238,7 +242,11 @@ def _miss_in(stretches: tuple[Stretch, ...], missing: int, line: str) -> str:
         return f"differs from character {same + 1} on" if same else ""
     if missing == len(stretches) - 1:
         return "the text ends otherwise than the pattern, after its last `*`"
-    return f"nothing in the text fits what follows `*` number {missing}"
+    stretch = stretches[missing]
+    if isinstance(stretch, str) and not slots_in(glob.source):  # it is as the author wrote it
+        where = "where the pattern has it" if stretch in line else "in it"
+        return f"there is no '{stretch}' {where}"
+    return "it lacks what the pattern has between two of its `*`"
 
 
 def _common(stretch: Stretch, line: str) -> int:

@@ -13,6 +13,9 @@ from runner.matching.pattern import Pattern, Slot, nearest_miss
 
 # So many lines are looked through for a near miss; a hint isn't worth more.
 _COMPARED_LINES = 100
+_COMPARED_CHARACTERS = 1000
+# Words of a pattern that stand for any.
+_WILD_WORDS = frozenset("*?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +78,30 @@ class Block:
         return self.show(str)
 
 
-def nearest_line(pattern: Pattern, texts: Sequence[str]) -> str:
-    """Return why the line that comes closest to a pattern misses it; '' if there is nothing to say.
+def nearest_line(pattern: Pattern, texts: Sequence[str], miss: Callable[[Pattern, str], str] = nearest_miss) -> str:
+    """Return why the line that comes closest to a pattern misses it, as `miss` says it; '' if there is nothing to say.
 
-    Closest is what begins most like the pattern as written; of a regex, the first line that misses it narrowly.
+    Closest is what shares most words with the pattern as written, then what begins most like it; of a regex, the
+    first line that misses it narrowly.
     """
     if len(texts) < 2:
-        return nearest_miss(pattern, texts[0]) if texts else ""
+        return miss(pattern, texts[0]) if texts else ""
     numbered = list(enumerate(texts[:_COMPARED_LINES], 1))
     if not pattern.is_regex:
         written = str(pattern).lower()
-        closest = max(numbered, key=lambda one: _shared(written, one[1].lower()))
-        numbered = [closest] if _shared(written, closest[1].lower()) else []
-    hints = ((number, nearest_miss(pattern, text)) for number, text in numbered)
+        closest = max(numbered, key=lambda one: _likeness(written, one[1].lower()))
+        numbered = [closest] if any(_likeness(written, closest[1].lower())) else []
+    hints = ((number, miss(pattern, text)) for number, text in numbered)
     return next((f"line {number}: {hint}" for number, hint in hints if hint), "")
 
 
-def _shared(one: str, other: str) -> int:
-    """Return how many characters two texts begin with in common."""
-    shorter = min(len(one), len(other))
-    return next((at for at in range(shorter) if one[at] != other[at]), shorter)
+def _likeness(one: str, other: str) -> tuple[int, int]:
+    """Return how many words two texts share, and how many characters they begin with in common."""
+    shorter = min(len(one), len(other), _COMPARED_CHARACTERS)
+    same = next((at for at in range(shorter) if one[at] != other[at]), shorter)
+    return len(shared_words(one, other)), same
+
+
+def shared_words(pattern: str, text: str) -> set[str]:
+    """Return the words that a pattern as written and a text have in common."""
+    return set(pattern.split()) & set(text[:_COMPARED_CHARACTERS].split()) - _WILD_WORDS

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from runner.dataclass import dataclass
 from runner.matching.alternatives import both
-from runner.matching.lines import nearest_line
+from runner.matching.glob import Glob, fits_beginning
+from runner.matching.lines import nearest_line, shared_words
 from runner.matching.mismatch import Mismatch
-from runner.matching.pattern import TooLong
+from runner.matching.pattern import TooLong, nearest_miss
 from runner.protocol.reply import CutLine
 
 if TYPE_CHECKING:
     from runner.matching.expectation import Expectation
+    from runner.matching.pattern import Pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,19 @@ def find_untagged(expectation: Expectation, lines: Sequence[str]) -> Untagged:
                 break
         else:
             wanted = f"an untagged line {both(pattern, expectation.slot_text)}"
-            hint = hint or nearest_line(pattern, lines)
+            hint = hint or nearest_line(pattern, lines, _miss)
             missing.append(Mismatch("untagged", wanted, "\n".join(f"* {line}" for line in lines) or "none", hint))
     return Untagged(tuple(missing), captures, needed)
+
+
+def _miss(pattern: Pattern, line: str) -> str:
+    """Return why a pattern misses a line. That it would fit with a `*` at its end is no advice.
+
+    `SEARCH` alone asks that nothing was found: with the star the check would be none.
+    """
+    shown = f": {line}" if "\n" not in line else ""
+    if isinstance(pattern, Glob) and not pattern.match_line(line) and fits_beginning(pattern, line):
+        return f"the line goes on{shown}"
+    hint = nearest_miss(pattern, line)
+    is_like = not pattern.is_regex and shared_words(str(pattern).lower(), line.lower())
+    return hint or (f"it comes nearest{shown}" if is_like and shown else "")

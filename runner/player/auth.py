@@ -136,9 +136,12 @@ class _Exchange:
         offered = link.machine.capabilities.get("AUTH", ())
         name = strongest(offered, lambda known: _is_usable(known, credentials, link))
         if not name:
-            shown = player.findings.quote(" ".join(offered)) or "no mechanism"
+            if not offered:
+                raise failed(f"the server offers no mechanism{_missing_tls(link)}")
+            shown = player.findings.quote(" ".join(offered))
             given = [part for part in ("username", "password", "token") if getattr(credentials, part)]
-            raise failed(f"the server offers {shown}, nothing that can be used with {_given(given, link)}")
+            usable = f"nothing that can be used with {_given(given, link)}"
+            raise failed(f"the server offers {shown}, {usable}{_missing_tls(link)}")
         wants = MECHANISMS[name].wants
         self._parts = {part: value for part, value in self._parts.items() if part in wants or part == "authzid"}
         player.findings.chosen = name
@@ -231,6 +234,14 @@ def _given(parts: list[str], link: Link) -> str:
         parts = [*parts, "a client certificate"]
     where = "" if link.may_carry_secrets else " in clear text"
     return (", ".join(parts) or "neither password nor token") + where
+
+
+def _missing_tls(link: Link) -> str:
+    """Return, to be put behind a reason, that there may be more after a handshake."""
+    command = link.machine.starttls_command.decode("ascii").rstrip()
+    if link.tls is not None or command not in (link.machine.capabilities or {}):
+        return ""
+    return f"; it offers {command}, which was not done: put starttls: before"
 
 
 def _secrets(values: Iterable[Value]) -> tuple[str, ...]:

@@ -104,7 +104,7 @@ def _play_deferred(player: Player, seconds: float) -> Steps:
     said = attempts(number, player.now - started)
     if number > 1 and attempt.outcome is Outcome.PASSED:
         report.warn(f"greylisted: passed after {said}")
-    report.adopt(attempt, f"; after {said}, greylisted" if number > 1 else "")
+    report.adopt(attempt, f" (after {said}, greylisted)" if number > 1 else "")
 
 
 def _pause(player: Player, until: float) -> Generator[None, None, bool]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runner.language.template import Placeholder
     from runner.player.ending import StepEnded
     from runner.redaction import Redactor
+    from runner.results import Exchange as WholeExchange
 
 
 # So many warnings of one case are kept; a loop may bring a new one with each round.
@@ -114,7 +115,14 @@ class Findings:
         """Return the first line of what came, fit for a reason; redacted before it is cut."""
         return first_line(self.redactor.mask(text))
 
-    def step_ended(self, step: Step, started: float, elapsed: float, ended: StepEnded | None = None) -> None:
+    def step_ended(
+        self,
+        step: Step,
+        started: float,
+        elapsed: float,
+        ended: StepEnded | None = None,
+        exchange: WholeExchange | None = None,
+    ) -> None:
         """Record what came of a step, and with it of the case. Times are in seconds."""
         outcome, reason = _PASSED, ""
         differences: tuple[Difference, ...] = ()
@@ -132,7 +140,7 @@ class Findings:
             first = differences[0]
             hint = f"{first.hint}; {whose}" if first.hint else whose
             differences = (replace(first, hint=hint), *differences[1:])
-        label = self._label(step) if outcome is _PASSED else self._filled_label(step)
+        label = self.label_of(step) if outcome is _PASSED else self._filled_label(step)
         session = "" if self.session == MAIN else self.session
         if self.chosen:
             label, self.chosen = f"{label}: {self.chosen}", ""
@@ -149,6 +157,7 @@ class Findings:
                 session,
                 answers=answers,
                 used_at=self.used_at,
+                exchange=exchange,
             )
         )
         if outcome.is_failure:
@@ -170,21 +179,21 @@ class Findings:
     def left_out(self, steps: Iterable[Step], outcome: Outcome, reason: str = "") -> None:
         """Record steps that were skipped or not run."""
         for step in steps:
-            self.steps.add(StepResult(self._label(step), place_of(step), outcome, reason=reason))
+            self.steps.add(StepResult(self.label_of(step), place_of(step), outcome, reason=reason))
 
     def note(self, step: Step, text: str) -> None:
         """Record what is to be said of a group that passed."""
-        self.steps.add(StepResult(self._label(step), place_of(step), Outcome.PASSED, reason=text))
+        self.steps.add(StepResult(self.label_of(step), place_of(step), Outcome.PASSED, reason=text))
 
     def _filled_label(self, step: Step) -> str:
         """Return how a step is called that isn't passed: with the values in place of its placeholders, redacted."""
         if step.said is None:
-            return self._label(step)
+            return self.label_of(step)
         lead = step.label[: len(step.label) - len(shorten(str(step.said)))]
         parts = (part if isinstance(part, str) else self.shown_part(part) for part in step.said.parts)
-        return self._label(step, lead + shorten(self.redactor.mask("".join(parts))))
+        return self.label_of(step, lead + shorten(self.redactor.mask("".join(parts))))
 
-    def _label(self, step: Step, label: str = "") -> str:
+    def label_of(self, step: Step, label: str = "") -> str:
         """Return how a step is called: in another session than the scenario's own, by whose it is, too."""
         label = label or step.label
         if self.session != MAIN:

@@ -6,6 +6,7 @@ never by ending a message.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Literal
 
@@ -89,13 +90,15 @@ def _end(player: Player, link: Link, *, is_told: bool = False) -> Wrong:
 
 def _say_farewell(player: Player, link: Link, *, is_told: bool) -> Wrong:
     """Read what is owed yet (it belongs in the transcript, whatever the verdict), say goodbye, read to the end."""
-    if not is_told:
+    if not is_told and link.machine.still_open is None:
         late = yield from read_out(player, link, until_settled=True)
         if link.gave_up or late:
             return late
         is_told = _may_say_goodbye(link)
         if is_told:
             say_goodbye(player, link)
+    if link.machine.still_open is not None:
+        return ""  # its reply comes when it is ended, which no step did
     if is_told or link.machine.said_goodbye or link.machine.owed or not link.machine.goodbye:
         return (yield from read_out(player, link))
     return ""
@@ -116,22 +119,24 @@ def read_out(player: Player, link: Link, *, until_settled: bool = False) -> Wron
     That is what was not owed, and a refusal that no step has read. It ends with the step's time. A server that
     does not even answer a goodbye gets a warning.
     """
-    wrong = ""
+    wrong, closing_at = "", math.inf
     while True:
         while (event := link.take()) is not None:
             if event.owed is None or isinstance(event, Malformed):
                 return f"something came that was not owed: {shown(player, event)}"
             wrong = wrong or _unread_refusal(player, link, event, event.owed)
-        if link.is_closed or (until_settled and not link.machine.owed):
+        if link.is_closed or (until_settled and not link.machine.owed) or link.machine.still_open is not None:
             break
         if link.machine.said_goodbye or not link.machine.goodbye:
-            player.step_deadline = min(player.step_deadline, player.now + CLOSING_SECONDS)
+            closing_at = min(closing_at, player.now + CLOSING_SECONDS)
+            player.step_deadline = min(player.step_deadline, closing_at)
         try:
             yield from player.wait()
         except TimedOut as late:
             if link.machine.owed:
                 link.gave_up = True
-                player.findings.warn(f"at the end the server did not answer {name_of(link.machine.owed[0])} {late}")
+                limit = f"within {CLOSING_SECONDS:g} s" if player.now >= closing_at else str(late)
+                player.findings.warn(f"at the end the server did not answer {name_of(link.machine.owed[0])} {limit}")
             break
     if link.has_half_reply and not link.machine.owed:
         return f"something came that was not owed: '{pending_text(player, link)}'"
@@ -139,11 +144,15 @@ def read_out(player: Player, link: Link, *, until_settled: bool = False) -> Wron
 
 
 def _unread_refusal(player: Player, link: Link, reply: Reply, owed: Owed) -> str:
-    """Return what is said of a refusal that no step has read; that of the goodbye itself is no more than a warning."""
+    """Return what is said of a refusal that no step has read.
+
+    That of the goodbye itself is no more than a warning, unless something is lost by it.
+    """
     if not link.machine.is_refusal(reply) or player.findings.outcome is not Outcome.PASSED:
         return ""
     text = f"no step read the reply to {name_of(owed)}: {shown(player, reply)}"
-    if link.machine.goodbye and link.machine.goodbye.startswith(owed.to.encode()):
+    machine = link.machine
+    if machine.goodbye and not machine.goodbye_commits and machine.goodbye.startswith(owed.to.encode()):
         player.findings.warn(text)
         return ""
     return text
@@ -153,8 +162,12 @@ def _unsettled(player: Player, link: Link) -> str:
     """Return what a scenario has left open, or an empty text; the same whether a reply has come yet or not."""
     if (surplus := link.surplus) is not None:
         return f"something came that was not owed: {shown(player, surplus)}"
+    command, end = link.machine.still_open or ("", "")
+    if command and not link.events:
+        return f"{command} is still open; end it with send: {end}"
     left = [name_of(event.owed) for event, _ in link.events if event.owed is not None]
-    left += map(name_of, link.machine.owed)
+    # A command whose go-ahead no step has read is named by that.
+    left += [name_of(owed) for owed in link.machine.owed if owed.to != command]
     if left:
         return f"no step expected the {'reply' if len(left) == 1 else 'replies'} to {', '.join(left)}"
     if link.has_half_reply:

@@ -105,7 +105,7 @@ class _Gathering:
 
     def _too_late(self, limit: str) -> StepEnded:
         self._link.gave_up = True
-        self._differ("time", "and no end")
+        self._differ("time", "and nothing that ends it")
         until, count = self._until, len(self._lines)
         came = f"{count} line{'' if count == 1 else 's'}"
         last = self._player.findings.quote(decode(self._lines[-1]))
@@ -121,6 +121,6 @@ class _Gathering:
         findings, link = self._player.findings, self._link
         text = "\n".join(map(decode, self._lines))
         if link.pending:
-            text += f"\n{pending_text(self._player, link)}"
+            text += f"\n{pending_text(self._player, link)} (incomplete)"
         findings.answered(text, link.arrived - self._player.step_started)
-        findings.differ(part, str(self._wanted), f"{text} (incomplete), {how}")
+        findings.differ(part, str(self._wanted), f"{text}\n{how}")

@@ -5,6 +5,7 @@ Steps inside record themselves; a group records something only where it can't go
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +110,7 @@ def _retry(player: Player, group: Retry) -> Steps:
     said = attempts(number, elapsed)
     if ended is not None:
         player.scope.captured = captured
-        player.findings.adopt(attempt, f"; after {said}")
+        player.findings.adopt(attempt, f" (after {said})")
         raise CaseEnded from ended.__cause__
     player.findings.adopt(attempt)
     if number > 1:
@@ -118,7 +119,8 @@ def _retry(player: Player, group: Retry) -> Steps:
 
 def attempts(number: int, elapsed: float) -> str:
     """Return how many attempts there were and how long it took (in seconds)."""
-    return f"{number} attempt{'' if number == 1 else 's'} in {format_duration(elapsed)}"
+    took = format_duration(math.ceil(elapsed * 1000) / 1000)
+    return f"{number} attempt{'' if number == 1 else 's'} in {took}"
 
 
 def _attempt(player: Player, group: Retry, number: int) -> Generator[None, None, tuple[Findings, CaseEnded | None]]:

@@ -34,6 +34,7 @@ class Link:
         "fault",
         "gave_up",
         "has_begun",
+        "heard",
         "is_broken",
         "is_closed",
         "is_drained",
@@ -83,6 +84,7 @@ class Link:
         self._times_of: dict[int, list[float]] = {}  # the same of replies in `events` that came in parts
         self.written: float | None = None  # when something was sent last
         self.auth_secrets = NO_SECRETS  # secrets that were sent alone in the open AUTH exchange
+        self.heard: list[tuple[Event, float]] | None = None  # what was taken, where somebody keeps it
 
     def received(self, data: bytes, now: float) -> None:
         """Take bytes and read the replies in them."""
@@ -123,6 +125,8 @@ class Link:
         if not self.events:
             return None
         event, self.arrived = self.events.pop(0)
+        if self.heard is not None:
+            self.heard.append((event, self.arrived))
         if self._times_of:
             self._times_of.pop(id(event), None)
         self.lines_read = 0

@@ -18,6 +18,7 @@ from runner.wire import TLS_VERSIONS, Endpoint, FaultKind, Open, ProxyHeader, Tl
 if TYPE_CHECKING:
     from runner.player.link import Link
     from runner.player.player import Player
+    from runner.wire import Fault
 
 # What can come in place of a connection.
 _WORDS = {FaultKind.REFUSED: Word.REFUSED, FaultKind.RESET: Word.RESET}
@@ -74,11 +75,17 @@ def _open(player: Player, link: Link, endpoint: Endpoint, wanted: Expectation | 
             missing = _missing(endpoint) if link.fault.kind is FaultKind.RESET else f"no connection to {endpoint}"
             if is_tls:
                 missing = f"the TLS handshake with {endpoint} failed"
-            reason = f"{missing}: {link.fault}"
+            reason = f"{missing}: {told(link.fault)}"
             _settle_unopened(link, wanted, _WORDS.get(link.fault.kind), reason, is_tls=is_tls)
             return False
     player.note_addresses(link, player.session)
     return True
+
+
+def told(fault: Fault) -> str:
+    """Return what a fault is, and what to do about a certificate whose issuer is not known here."""
+    advice = "; a CA of your own is named by --ca FILE, or tls: {ca: FILE} at the target"
+    return f"{fault}{advice}" if fault.kind is FaultKind.TLS_UNTRUSTED else str(fault)
 
 
 def _missing(endpoint: Endpoint) -> str:

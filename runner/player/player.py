@@ -16,6 +16,7 @@ from runner.language.template import Value
 from runner.player.conditions import holds
 from runner.player.conversation import converse
 from runner.player.ending import ENDINGS, CaseEnded, CaseSkipped, StepEnded, Stopped, TimedOut, end_of
+from runner.player.exchanges import Exchanges
 from runner.player.filling import Scope
 from runner.player.findings import Findings
 from runner.player.groups import GROUPS
@@ -54,7 +55,8 @@ class Player:
     """Plays one case. See the module; the driver's side of the contract is in `runner.session`.
 
     `deadline` is on the clock whose times are handed in, in seconds; it may move either way in any call.
-    Without `keeps_all_transcripts` only a case that failed or carries warnings has its own in the result.
+    Without `keeps_all_transcripts` only a case that failed or carries warnings has its own in the result. With
+    `keeps_exchanges` each step's result has all that was said in it.
     """
 
     __slots__ = (
@@ -62,6 +64,7 @@ class Player:
         "_allowed_more",
         "_conversation",
         "_elapsed",
+        "_exchanges",
         "_has_default_timeout",
         "_is_done",
         "_keeps_all_transcripts",
@@ -92,9 +95,10 @@ class Player:
         "step_started",
     )
 
-    def __init__(self, case: Case, *, keeps_all_transcripts: bool = True) -> None:
+    def __init__(self, case: Case, *, keeps_all_transcripts: bool = True, keeps_exchanges: bool = False) -> None:
         self.case = case
         self._keeps_all_transcripts = keeps_all_transcripts
+        self._exchanges = Exchanges() if keeps_exchanges else None
         self.now = 0.0
         self.deadline = 0.0
         self.redactor = Redactor(case.secrets)
@@ -503,8 +507,12 @@ class Player:
         """Make a connection's state for a session, in place of the one before."""
         case = self.case
         machine = PROTOCOLS[self.party.protocol](case.limits, lenient=case.is_lenient)
-        transcript = Transcript(session, self.redactor, has_literals=machine.has_literals)
+        transcript = Transcript(
+            session, self.redactor, has_literals=machine.has_literals, has_lf_ends=not machine.line_rule
+        )
         link = Link(self._record.next_sid(), machine, transcript)
+        if self._exchanges is not None:
+            link.heard = []
         if (before := self.links.get(session)) is not None:
             link.last = before.last
         self.links[session] = link
@@ -535,7 +543,9 @@ class Player:
             link = self.links.get(self.session)
             if link is not None and link.is_delivery_unknown:
                 ended = ended.with_more(DELIVERY_UNKNOWN)
-        self.findings.step_ended(step, self.step_started - self._started, self.now - self.step_started, ended)
+        exchange = self._exchanges.of(self, step) if self._exchanges is not None else None
+        started, elapsed = self.step_started - self._started, self.now - self.step_started
+        self.findings.step_ended(step, started, elapsed, ended, exchange)
 
     def left_out(self, steps: tuple[Step, ...], outcome: Outcome, reason: str = "") -> None:
         """Record steps, and those inside them, that were skipped or not run."""

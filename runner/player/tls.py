@@ -10,7 +10,7 @@ from runner.player.ending import StepEnded, TimedOut, erred, failed
 from runner.player.expectations import expect
 from runner.player.expecting import name_of, pending_text, shown
 from runner.player.finishing import drop
-from runner.player.opening import begun, tls_wish
+from runner.player.opening import begun, tls_wish, told
 from runner.player.tls_expecting import judge_handshake, require_judgeable, settle_failure
 from runner.player.writing import put_ready, require_clear
 from runner.protocol import Reply, decode
@@ -34,6 +34,7 @@ def start_tls(player: Player, step: StartTls) -> Steps:
     yield from expect(player, link, step.expect)
     goes_on = isinstance(link.last, Reply) and link.last.code == link.machine.starttls_code
     if goes_on:
+        _require_no_login(player, link)
         yield from _secure(player, link, step.options, step.tls_expect)
     if link.is_dropped:
         return
@@ -51,6 +52,14 @@ def handshake(player: Player, step: Handshake) -> Steps:
     yield from _secure(player, link, step.options, step.tls_expect)
     if not link.is_dropped:
         judge_handshake(player, link, step.tls_expect)
+
+
+def _require_no_login(player: Player, link: Link) -> None:
+    """End the step where the server greeted with PREAUTH: that was said in clear text, by whoever stands between."""
+    if link.machine.is_preauthenticated:
+        drop(player, link)
+        already = "the connection is authenticated already (PREAUTH)"
+        raise failed(f"{already}, and the server lets TLS begin on it all the same (RFC 9051 section 6.2.1)")
 
 
 def _require_settled(player: Player, link: Link, before: str) -> None:
@@ -100,5 +109,5 @@ def _injected(player: Player, link: Link, text: str) -> StepEnded:
 
 def _broken(link: Link) -> StepEnded:
     assert link.fault is not None
-    reason = f"the TLS handshake failed: {link.fault}"
+    reason = f"the TLS handshake failed: {told(link.fault)}"
     return erred(reason) if link.fault.kind is FaultKind.LOCAL else failed(reason)

@@ -121,7 +121,10 @@ def _settle_reply(player: Player, link: Link, wanted: Expectation) -> None:
     tell_answer(player, event, link.arrived)
     _differ(player, wanted, event.untagged if isinstance(event, LineReply) else [], str(event), gist_of(event))
     if not wanted.is_warning:
-        raise failed(f"expected {_told(wanted)}, got {player.findings.quote(gist_of(event))}", event.code)
+        advice = ""
+        if event.code == link.machine.challenge_code and event.owed is not None:
+            advice = f"; add expect: {event.code} to the step that sends {event.owed}"
+        raise failed(f"expected {_told(wanted)}, got {player.findings.quote(gist_of(event))}{advice}", event.code)
 
 
 def _settle_close(player: Player, link: Link, wanted: Expectation) -> None:

@@ -32,6 +32,7 @@ from runner.player.finishing import FAREWELL_SECONDS, drop, read_out, say_goodby
 from runner.player.literals import in_one_write, send_with_literal
 from runner.player.opening import begun, connect
 from runner.player.partial import expect_line
+from runner.player.quoting import may_want_quotes, wants_quotes
 from runner.player.recipients import expect_each
 from runner.player.tls import handshake, start_tls
 from runner.player.writing import has_met_close, put, put_ready, require_clear, require_no_surplus
@@ -84,6 +85,13 @@ def _send_on(player: Player, link: Link, step: Send) -> Doing:
         settle(player, link, step.expect, Word.CLOSE)  # type: ignore[arg-type]
         return ()
     require_clear(player, link, step)
+    still_open = link.machine.still_open
+    if still_open is not None or may_want_quotes(link.machine, step):
+        return _explained(_put_and_expect(player, link, step), player, step, still_open)
+    return _put_and_expect(player, link, step)
+
+
+def _put_and_expect(player: Player, link: Link, step: Send) -> Doing:
     if step.literal is not None:
         return send_with_literal(player, link, step, _line(player, link, step))
     if step.ready and step.replies is None:
@@ -91,6 +99,20 @@ def _send_on(player: Player, link: Link, step: Send) -> Doing:
     else:
         put(player, link, _line(player, link, step))
     return expect(player, link, step.expect) if step.expect is not None else ()
+
+
+def _explained(doing: Doing, player: Player, step: Send, still_open: tuple[str, str] | None) -> Steps:
+    """Do what a line's step does; where it ends before its time, say what of the line may be the reason."""
+    try:
+        yield from doing
+    except StepEnded as ended:
+        if still_open is not None and step.line.flat.upper() != still_open[1]:
+            command, end = still_open
+            raise ended.with_more(f"; {command} was still open: send: {end} before this line") from ended
+        if name := wants_quotes(player.scope, step):
+            advice = f"the value of '{name}' holds characters that want ${{{name} | quoted}}"
+            raise ended.with_more(f"; {advice}") from ended
+        raise
 
 
 def _expect(player: Player, step: Exchange) -> Steps:

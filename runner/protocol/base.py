@@ -295,6 +295,14 @@ class Machine(abc.ABC):
         """Whether a client without a login can see that a capability is offered."""
         return not cls.login_commands or name.partition("=")[0] in cls.shown_before_login
 
+    #: Whether the greeting said that the client is known; then there is no STARTTLS.
+    is_preauthenticated: bool = False
+
+    @property
+    def still_open(self) -> tuple[str, str] | None:
+        """A command that goes on until the client says so, and the line that says it; None if there is none."""
+        return None
+
     @classmethod
     def is_refusal(cls, reply: Reply) -> bool:
         """Whether a reply says no."""
@@ -322,6 +330,8 @@ class Machine(abc.ABC):
     #: What codes of replies that say no begin with, and that of a server which is going away.
     refusal_codes: ClassVar[tuple[str, ...]] = ("4", "5")
     going_away_code: ClassVar[str] = "421"
+    #: Whether the server does only at the goodbye what it was told before, so that its refusal loses something.
+    goodbye_commits: ClassVar[bool] = False
     #: The line that makes a server show its capabilities.
     capability_command: ClassVar[str] = "EHLO"
     #: What a reply to a login answers; a server may show more capabilities after it. Empty where it doesn't.
@@ -345,7 +355,7 @@ class Machine(abc.ABC):
     password_at: ClassVar[re.Pattern[str] | None] = None
     #: The name of the service in a Kerberos principal, and in a SASL response (RFC 4422 section 4).
     service: ClassVar[str] = "smtp"
-    #: Which rule a line end breaks that is none.
+    #: Which rule a line end breaks that is none; empty where there is no rule.
     line_rule: ClassVar[str] = "RFC 5321 section 2.3.8"
     #: The code of a server challenge, and of the reply that ends an exchange well (RFC 4954 section 4).
     challenge_code: ClassVar[str]

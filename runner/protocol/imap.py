@@ -394,6 +394,11 @@ class Imap(LiteralMachine):
         is_idle = any(one.owed is IDLE and not one.is_over for one in self._queue)
         return super().amid or ("IDLE" if is_idle else "")
 
+    @property
+    def still_open(self) -> tuple[str, str] | None:
+        """See `Machine.still_open`: an IDLE that has had its `+` (RFC 9051 section 6.3.13)."""
+        return ("IDLE", "DONE") if self._asked is not None and self._asked.owed is IDLE else None
+
     def owe(self, replies: int, counted: int) -> None:
         """See `Machine.owe`."""
         super().owe(replies, counted)
@@ -427,7 +432,7 @@ class Imap(LiteralMachine):
         tag, _, rest = line.partition(" ")
         if not _TAG_WRITTEN.fullmatch(tag) or command_in(rest.encode()) is CLIENT_LINE:
             return None
-        return f"'{tag}' is a tag, and the runner writes those", "leave it out, or say tag: none to write your own"
+        return f"'{tag}' is a tag, and the runner writes those", "leave it out"
 
     def fetched(self, reply: Reply) -> list[Fetched]:
         """See `Machine.fetched`."""

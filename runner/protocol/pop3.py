@@ -97,6 +97,7 @@ class Pop3(Machine):
     name = "pop3"
     service = "pop"
     goodbye = b"QUIT\r\n"
+    goodbye_commits = True  # messages are removed only then (RFC 1939 section 6)
     line_rule = "RFC 1939 section 3"
     head_at = 0
     code_grammar = re.compile(r"\+OK|-ERR|\+")

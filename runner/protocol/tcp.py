@@ -38,6 +38,7 @@ class Tcp(Machine):
     refusal_codes = ()
     going_away_code = challenge_code = authenticated_code = starttls_code = _NO_CODE
     starttls_command = b""
+    line_rule = ""
     capability_command = ""
     foreign: ClassVar[Mapping[str, str]] = {
         "auth": "write the exchange as lines, each with 'send' and 'expect'",

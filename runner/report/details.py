@@ -38,11 +38,13 @@ MOST_WARNINGS = 12
 # So many reasons of a case that was repeated are shown, each with its conversation.
 MOST_REASONS = 4
 MOST_LINES = 120
+# What came is shown again where it is one line and not longer.
+SHORT = 60
 # Where the texts begin that are to be compared.
 MARGIN = 12
 
 # Of these parts the texts themselves tell which part it is.
-_PLAIN_PARTS = ("code", "reply", "time", "has", "lacks", "capabilities")
+PLAIN_PARTS = ("code", "reply", "time", "has", "lacks", "capabilities")
 
 
 def render_details(case: CaseResult, style: Style) -> list[str]:
@@ -76,7 +78,7 @@ def _heading(case: CaseResult, style: Style) -> list[str]:
 
 
 def _conversation(case: CaseResult, style: Style) -> list[list[str]]:
-    return [_case_reason(case, style), *_steps(case, style)]
+    return [render_case_reason(case, style), *_steps(case, style)]
 
 
 def _repeats(repeats: Repeats, style: Style) -> list[list[str]]:
@@ -93,7 +95,7 @@ def _repeats(repeats: Repeats, style: Style) -> list[list[str]]:
     return blocks
 
 
-def _case_reason(case: CaseResult, style: Style) -> list[str]:
+def render_case_reason(case: CaseResult, style: Style) -> list[str]:
     """Return the case's reason where no step tells it: it failed after the last one, or before the first."""
     told = {text for step in case.steps for text in (step.reason, f"{step.label}: {step.reason}")}
     if not case.outcome.is_failure or not case.reason or case.reason in told:
@@ -110,7 +112,7 @@ def _steps(case: CaseResult, style: Style) -> list[list[str]]:
     for number, step in looked_at:
         if sum(map(len, blocks)) > MOST_LINES:
             break
-        blocks.append(_step(case, number, step, style, has_target=not blocks))
+        blocks.append(render_step(case, number, step, style, has_target=not blocks))
     ends = []
     if len(blocks) < len(looked_at):
         ends.append(f"  {counted(len(looked_at) - len(blocks), 'more step')} failed or differed")
@@ -119,12 +121,13 @@ def _steps(case: CaseResult, style: Style) -> list[list[str]]:
     return [*blocks[:-1], [*blocks[-1], *ends]] if blocks else [ends]
 
 
-def _step(case: CaseResult, number: int, step: StepResult, style: Style, *, has_target: bool) -> list[str]:
+def render_step(case: CaseResult, number: int, step: StepResult, style: Style, *, has_target: bool) -> list[str]:
+    """Return what is to be said of a step: where it is written and its name, then the rest, two blanks in."""
     is_warning = step.is_cleanup or not step.outcome.is_failure
     lines = _located(step.place, f"warning: {step.label}" if is_warning else step.label, style)
     lines += _prose("used at", ", ".join(map(str, step.used_at)), style)
     lines += _prose("because", step.because, style)
-    if not _is_told_by_differences(step):
+    if not is_told_by_differences(step):
         lines += _prose("reason", step.reason, style)
     lines += _differences(step.differences, style)
     target = f"{_target(case)}, " if has_target else ""
@@ -155,7 +158,7 @@ def _session(case: CaseResult, name: str) -> str:
     return f"session {plain(name)} at {plain(facts.target)}{endpoint}, "
 
 
-def _is_told_by_differences(step: StepResult) -> bool:
+def is_told_by_differences(step: StepResult) -> bool:
     """Whether the reason repeats what stands below it, expected above actual."""
     reasons = (f"expected {_first_line(one.expected)}, got {_first_line(one.actual)}" for one in step.differences)
     return step.reason in reasons
@@ -169,13 +172,16 @@ def _first_line(text: str) -> str:
 def _differences(differences: tuple[Difference, ...], style: Style) -> list[str]:
     """Return what differs, one after another; what came is shown once for all that it is compared with."""
     lines: list[str] = []
+    shown: list[str] = []
     for actual, group in groupby(differences[:MOST_DIFFERENCES], key=lambda one: one.actual):
         alike = list(group)
         for one in alike:
             lines += _text("expected", one.expected, Colour.GREEN, style)
-        lines += _text("got", actual, Colour.RED, style)
+        is_seen = ("\n" in actual or len(actual) > SHORT) and any(_is_part(actual, whole) for whole in shown)
+        lines += _prose("got", "the same reply", style) if is_seen else _text("got", actual, Colour.RED, style)
+        shown.append(actual)
         for one in alike:
-            if one.part not in _PLAIN_PARTS and not one.expected.startswith(one.part):
+            if one.part not in PLAIN_PARTS and not one.expected.startswith(one.part):
                 lines += _prose("differs", one.part, style)
             lines += _prose("hint", one.hint, style)
     if len(lines) > MOST_LINES:
@@ -183,6 +189,11 @@ def _differences(differences: tuple[Difference, ...], style: Style) -> list[str]
     if len(differences) > MOST_DIFFERENCES:
         lines.append(f"  …         {counted(len(differences) - MOST_DIFFERENCES, 'more difference')}")
     return lines
+
+
+def _is_part(text: str, whole: str) -> bool:
+    """Whether all lines of a text are lines of another, in the same order and with none between."""
+    return f"\n{text}\n" in f"\n{whole}\n"
 
 
 def _text(label: str, text: str, colour: Colour, style: Style) -> list[str]:

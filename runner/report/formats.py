@@ -52,7 +52,7 @@ _ALL = (
     _format("json", ".json", "everything, for programs", wants_transcripts=True, is_private=True),
     _format("jsonl", ".jsonl", "events as they happen, a line each", wants_transcripts=True, is_private=True),
     _format("html", ".html", "one page with every conversation", wants_transcripts=True, is_private=True),
-    _format("markdown", ".md", "for job summaries", is_private=False),
+    _format("markdown", ".md", "for job summaries", is_private=True),
     _format("github", ".txt", "annotations of GitHub Actions", is_private=False),
     _format("nagios", ".txt", "status line and performance data", is_private=False),
     _format("prometheus", ".prom", "metrics for the textfile collector", is_private=False),

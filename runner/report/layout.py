@@ -82,15 +82,20 @@ def plain(line: str, limit: int = LINE_LIMIT) -> str:
     ('250 ok\\x20', '250 aaaa… 296 characters left out')
     """
     kept = _kept(line, limit)
-    shown = escape(line[:kept])
-    if left_out := len(line) - kept:
-        return f"{shown}… {counted(left_out, 'character')} left out"
+    left_out = len(line) - kept
+    note = f"… {counted(left_out, 'character')} left out" if left_out else ""
+    # What is no longer than the note that it is left out stays.
+    if len(escape(line[kept : kept + len(note) + 1])) > len(note):
+        return escape(line[:kept]) + note
+    shown = escape(line)
     bare = shown.rstrip(" ")
     return bare + "\\x20" * (len(shown) - len(bare))
 
 
 def _kept(line: str, limit: int) -> int:
     """Return how many characters fit into `limit` once they are escaped."""
+    if len(line) <= limit and line.isascii() and line.isprintable():
+        return len(line)
     room = limit
     for place, char in enumerate(line[: limit + 1]):
         room -= len(escape(char))

@@ -62,11 +62,11 @@ def render_table(run: RunResult, style: Style) -> list[str]:
 
 def render_summary(run: RunResult, style: Style) -> list[str]:
     """Return how many cases ended how, and what else makes a run what it is."""
-    counts = ", ".join(_counts(run))
+    told = ", ".join(counts(run))
     start = f"interrupted ({plain(run.interrupted)}): " if run.interrupted else ""
     times = max((case.repeats.runs for case in run.cases if case.repeats), default=0)
     each = f", each case {times} times" if times else ""
-    lines = wrap(f"{start}{counts} in {run.elapsed:.2f} s{each}{_against(run)}", style.width, style.width - 2)
+    lines = wrap(f"{start}{told} in {run.elapsed:.2f} s{each}{_against(run)}", style.width, style.width - 2)
     lines = [lines[0], *("  " + row for row in lines[1:])]
     if run.is_embedded:
         lines.append("this was the embedded server, not one of yours")
@@ -85,14 +85,14 @@ def _told_warnings(run: RunResult, style: Style) -> list[str]:
     return [*lines, f"… {left_out} more warnings"] if left_out > 0 else lines
 
 
-def _counts(run: RunResult) -> list[str]:
+def counts(run: RunResult) -> list[str]:
     """Return `12 passed` and the like; what nobody had is left out, but for passed and failed."""
-    counts = [
+    told = [
         counted(number, "error") if outcome is Outcome.ERROR else f"{number} {outcome.value}"
         for outcome in Outcome
         if (number := run.count(outcome)) or outcome in (Outcome.PASSED, Outcome.FAILED)
     ]
-    return [*counts, counted(run.warnings, "warning")] if run.warnings else counts
+    return [*told, counted(run.warnings, "warning")] if run.warnings else told
 
 
 def _verdict(run: RunResult) -> Colour:

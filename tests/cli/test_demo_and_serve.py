@@ -17,6 +17,7 @@ from runner.cli.serve import _quoted, _signals
 from runner.demo import DemoSettings
 from runner.errors import EXIT_INTERRUPTED, EXIT_PASSED, EXIT_TERMINATED, EXIT_TOOL, EXIT_USAGE
 from runner.resources import bundled
+from tests.documented import DOCS
 
 ROUND_TRIP = """\
 name: trip
@@ -226,6 +227,20 @@ class TestServe:
         assert (EXIT_TERMINATED, "", "") == (serving.result.code, serving.result.out, serving.result.err)
         assert [] == os.listdir(folder / "temporary")
         assert "s3cret-p4ss" not in serving.printed
+
+    @pytest.mark.parametrize("word", ["From one end to the other", "A message that must not arrive"])
+    def test_what_the_manual_follows_to_the_mailbox(self, mailproof, runs, folder, monkeypatch, word):
+        """The examples of the whole way pass with the project file as it is printed, as the manual says."""
+        page = (DOCS / "mailboxes.md").read_text("utf-8")
+        example = re.search(rf"^#+ {word}\n.*?^```yaml real chain\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+        with Serving(folder) as serving:
+            write(
+                folder, {"mailproof.yaml": serving.printed, "chain.yaml": example[1].replace("wait: 3s", "wait: 1ms")}
+            )
+            told = re.search(r"MAILPROOF_PASSWORD='(\S+)'", serving.printed)
+            monkeypatch.setenv("MAILPROOF_PASSWORD", told[1])
+            ended = mailproof("run", "chain.yaml", "--target", "demo")
+        assert (EXIT_PASSED, "") == (ended.code, ended.err), ended.out
 
     @pytest.mark.parametrize(
         ("by", "code"),

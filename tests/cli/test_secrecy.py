@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import html
+import re
 import urllib.parse
 
 import pytest
@@ -14,6 +15,7 @@ from fake_server import FakeServer
 
 from runner.cli import serve
 from runner.demo import DemoServer, DemoSettings
+from runner.report.formats import FORMATS
 
 PASSWORD = "hunter2<&>\"' +/=Zq"
 USER = "alice@example.com"
@@ -129,6 +131,26 @@ def test_echo(mailproof, folder, form, words):
     assert "2 passed, 1 failed" in ended.out, ended.out
     assert [] == leaks(ended.out + ended.err, PASSWORD)
     assert "⟨" in ended.out
+
+
+@pytest.mark.parametrize("form", forms(PASSWORD))
+def test_echo_in_reports(mailproof, folder, form):
+    """No report has it either, also not behind what its format escapes."""
+    write(folder, {"a.yaml": BY_HAND, "b.yaml": BY_VERB, "c.yaml": BY_HAND.replace("235", "535")})
+    with FakeServer(echoing(forms(PASSWORD)[form])) as server:
+        given = ["--var", f"username={USER}", "--secret", "password=env:P", "--target", url(server)]
+        asked = [word for name in FORMATS for word in ("--report", f"{name}=out.{name}")]
+        ended = mailproof("run", "a.yaml", "b.yaml", "c.yaml", *given, *asked)
+    assert (1, "") == (ended.code, ended.err)
+    texts = {name: (folder / f"out.{name}").read_text() for name in FORMATS}
+    found = {name: {*leaks(text, PASSWORD), *leaks(read_by_its_reader(text), PASSWORD)} for name, text in texts.items()}
+    assert {name: set() for name in FORMATS} == found
+
+
+def read_by_its_reader(text):
+    r"""Return a text without the escapes of HTML and XML, JSON and workflow commands."""
+    plain = html.unescape(text).replace('\\"', '"').replace("\\\\", "\\").replace("''", "'")
+    return re.sub(r"\\u([0-9a-f]{4})", lambda match: chr(int(match[1], 16)), urllib.parse.unquote(plain))
 
 
 def test_echo_in_an_error_of_ours(mailproof, folder, monkeypatch):

@@ -147,7 +147,7 @@ class TestCounter:
             close = update
 
         write(folder, {"a.yaml": scenario("a"), "b.yaml": scenario("b")})
-        monkeypatch.setattr(output, "progress", lambda total, _: output._Bar(total, Gone))
+        monkeypatch.setattr(output, "progress", lambda total, _, **__: output._Bar(total, Gone))
         monkeypatch.setattr("runner.cli.run.progress", output.progress)
         with FakeServer(lambda conn: conn.send(b"554 no\r\n")) as rude:
             ended = mailproof("run", ".", "--target", url(rude))

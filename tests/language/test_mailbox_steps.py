@@ -75,9 +75,9 @@ def test_what_follows_is_text(protocol, text, shown):
     [
         ("imap", "250", "'250' is no reply code of imap", "write a code"),
         ("imap", "OKAY", "'OKAY' is no reply code of imap", ""),
-        ("imap", "'OK [TRYCREATE'", "begins like a response code and is none", "between [ and ]"),
+        ("imap", "'OK [TRYCREATE'", "begins like a response code, and its ']' is missing", "write [TRYCREATE]"),
         ("pop3", "OK", "'OK' is no reply code of pop3", "write +OK, -ERR or +"),
-        ("sieve", "'NO (QUOTA'", "begins like a response code and is none", "between ( and )"),
+        ("sieve", "'NO (QUOTA'", "begins like a response code, and its ')' is missing", "write (QUOTA)"),
         ("pop3", "untagged", "'untagged' is no reply code of pop3", ""),
         ("smtp", "untagged", "", ""),
         ("imap", "untagged", "untagged data: which?", "untagged: '* EXISTS'"),
@@ -375,3 +375,89 @@ def test_a_fragment_speaks_what_its_session_speaks(tmp_path):
     (tmp_path / "login.yaml").write_text("fragment: {params: []}\nsteps: [{expect: OK}]\n")
     text = f"name: x\nsessions: {{inbox: imap}}\nsteps:\n  - {{session: inbox, use: '{tmp_path}/login.yaml'}}\n"
     assert [] == [problem for problem in problems_in(text) if "reply code" in problem.message]
+
+
+# What newcomers stumble over.
+
+
+@pytest.mark.parametrize(
+    ("protocol", "text", "message", "advice"),
+    [
+        ("smtp", "+OK", "'+OK' is no reply code of smtp", "+OK is a code of pop3: where that is spoken, write protocol: pop3"),
+        ("smtp", "OK", "'OK' is no reply code of smtp", "write protocol: imap or protocol: sieve at the top"),
+        ("smtp", "BAD x", "'BAD' is no reply code of smtp", "write protocol: imap at the top"),
+        ("lmtp", "-ERR", "'-ERR' is no reply code of lmtp", "write protocol: pop3 at the top"),
+        ("imap", "250", "'250' is no reply code of imap", "write protocol: smtp at the top\nin imap write a code such as OK"),
+        ("imap", "250-SIZE", "'250-SIZE' is no reply code of imap", "250 is a code of smtp"),
+        ("imap", "+OK", "'+OK' is no reply code of imap", "+OK is a code of pop3"),
+        ("pop3", "+ok", "'+ok' is no reply code of pop3", "write '+OK'"),
+        ("imap", "'* OK hi'", "'expect' is judged without the '* ' that IMAP puts before it", "leave out the '* ': OK hi"),
+        ("imap", "'* 1 EXISTS'", "'* 1 EXISTS' is untagged data, and no reply", "write untagged: 1 EXISTS beside the expect"),
+        ("imap", "'* * EXISTS'", "'* * EXISTS' is untagged data, and no reply", "write untagged: '* EXISTS' beside"),
+        ("imap", "* 1 EXISTS", "a text that starts with '*' wants quotes", "is untagged data, and no reply: write untagged"),
+        ("imap", "* OK", "a text that starts with '*' wants quotes", "leave out the '* ': OK"),
+        ("tcp", "* OK", "a text that starts with '*' wants quotes", "write: - expect: '* OK'"),
+        ("imap", "a1 OK done", "'a1' is a tag, and the runner writes those", "leave it out: OK done"),
+        ("imap", "|\n      * FLAGS ()\n      a1 OK", "'a1' is a tag, and the runner writes those", "leave it out: OK"),
+        ("imap", "NO or OK", "'NO or OK' asks for NO with the rest as its text", "one of several codes is a list: [NO, OK]"),
+        ("smtp", "250 | 251 or 252", "asks for 250 with the rest as its text", "is a list: [250, 251, 252]"),
+        ("imap", "OK, NO", "a blank is due after 'OK'", "one of several codes is a list: [OK, NO]"),
+        ("tcp", "|\n      a\n      b", "a reply of tcp is one line, and this block has 2", "add until: {lines: 2}"),
+        ("tcp", "|\n      a\n      ...", "a reply of tcp is one line", "add until: and a regex for its last line"),
+    ],
+)  # fmt: skip
+def test_what_was_meant_is_told(protocol, text, message, advice):
+    """A forgotten `protocol`, what IMAP writes in front, alternatives, lines that no reply has."""
+    ((_, found, more),) = told(protocol, f"  - expect: {text}")
+    assert message in found
+    assert advice in more
+
+
+def test_lines_of_a_block_that_until_gathers():
+    """They are one reply then."""
+    (step,) = steps_of("tcp", '  - {expect: "a\\nb\\n", until: {lines: 2}}')
+    assert Until(lines=2) == step.expect.until
+
+
+def test_text_that_only_looks_like_alternatives():
+    """Where no code follows it is text."""
+    (one,) = expected("imap", "NO or else").alternatives
+    assert "NO or else" == str(one)
+
+
+def test_a_tag_in_a_talk_can_only_be_left_out():
+    """There is no place for `tag: none` in it."""
+    found = told("imap", "  - talk: |", "      C: a1 NOOP", "      S: a1 OK")
+    assert [
+        (2, "'a1' is a tag, and the runner writes those", "leave it out"),
+        (3, "'a1' is a tag, and the runner writes those", "leave it out: OK"),
+    ] == found
+
+
+def test_a_number_behind_a_star_is_untagged_data():
+    """The star is left out there, too."""
+    found = told("imap", "  - {expect: OK, untagged: '* 1 EXISTS'}")
+    message = "'untagged' is judged without the '* ' that IMAP puts before it"
+    assert [(1, message, "leave out '* ' in front: 1 EXISTS")] == found
+
+
+def test_an_unknown_session_is_one_problem():
+    """What its steps say nobody judges by another session's protocol."""
+    (problem,) = problems_in(
+        "name: x\nsessions: {filter: {target: s, protocol: sieve}}\n"
+        "steps:\n  - session: fliter\n    steps: [{expect: OK}, {send: NOOP, expect: OK, untagged: x}]\n"
+    )
+    assert ("unknown session 'fliter'", "did you mean 'filter'?") == (problem.message, problem.advice)
+
+
+def test_a_session_that_speaks_something_else_is_named():
+    """Its target may have been given on the command line, and what it speaks stands nowhere in the file."""
+    problems = problems_in(
+        "name: x\nsessions: {inbox: {target: i, protocol: pop3}}\n"
+        "steps:\n  - {session: inbox, expect: OK}\n  - {session: inbox, expect: +OK, untagged: x}\n"
+    )
+    assert [
+        "'OK' is no reply code of pop3, which the session 'inbox' speaks",
+        "'untagged' has no meaning in pop3, which the session 'inbox' speaks",
+    ] == [one.message for one in problems]
+    assert "for the session 'inbox' under sessions" in problems[0].advice

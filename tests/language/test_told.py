@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from compiling import compiled, expanded, problems_in, project_of
 
+from runner.errors import InputError
 from runner.language.case import Case, Given
 from runner.language.model import Scenario
 from runner.language.project import load_project, parse_target
@@ -70,7 +71,7 @@ def said(text: str) -> list[tuple[str, str]]:
         pytest.param(
             step("expect: 220\n    capabilities: {AUTH: [${x}]}"),
             "a placeholder inside '{ }' or '[ ]' wants quotes",
-            "write: capabilities: {AUTH: ['${x}']}",
+            "no placeholder can stand in capabilities: write the name and parameters out",
             id="bare placeholder",
         ),
         pytest.param(step("talk: ''"), "an empty text", "", id="empty talk"),
@@ -270,3 +271,33 @@ def test_a_slip_in_the_project_file_is_one_message(tmp_path, text, message, advi
     assert load_project(path, problems) is None
     assert [(message, advice)] == [(problem.message, problem.advice) for problem in problems]
     assert "hunter" not in "".join(problem.render() for problem in problems)
+
+
+def test_a_verb_without_its_colon():
+    """It is a text then, and no step."""
+    assert [("a text where a step is due", "write it with a colon: starttls:")] == said(step("starttls"))
+
+
+def test_a_secret_that_is_mistyped(tmp_path):
+    """One that is given has nearly this name."""
+    project = project_of(tmp_path, "targets: {mx: smtp://mx.example}\nsecrets: {password: {env: PW}}\n")
+    scenario = compiled("name: x\nsecrets: [passwort]\nsteps:\n  - expect: 220\n")
+    told = expanded(scenario, project, target="mx")
+    assert "did you mean 'password'?" in told[0]
+
+
+@pytest.mark.parametrize("url", ["pop3//mx.example", "pop3:/mx.example", "POP3:mx.example"])
+def test_a_url_without_its_colon_or_slashes(url):
+    """The scheme that was meant is kept."""
+    with pytest.raises(InputError) as told:
+        parse_target(url)
+    is_known = "/" in url
+    assert ("write pop3://mx.example" if is_known else "smtp://HOST") in str(told.value.problems[0].advice)
+
+
+def test_a_session_given_a_target_that_speaks_something_else():
+    """What the scenario says is kept, and what came from the command line is named."""
+    scenario = compiled("name: x\nsessions: {inbox: {target: i, protocol: imap}}\nsteps:\n  - expect: 220\n")
+    (told,) = expanded(scenario, given=Given(sessions={"inbox": parse_target("pop3://mx.example")}))
+    assert "the session 'inbox' speaks imap, and what --session gives it pop3" in told
+    assert "give it one that speaks imap" in told

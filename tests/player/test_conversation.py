@@ -66,7 +66,7 @@ class TestGreylisting:
         """The last attempt begins at the end of the time; its failure says how many there were."""
         result = self.run(LATER).result
         assert Outcome.FAILED is result.outcome
-        expected = "expected 250, got 450 4.7.1 greylisted; after 21 attempts in 10m, greylisted"
+        expected = "expected 250, got 450 4.7.1 greylisted (after 21 attempts in 10m, greylisted)"
         assert f"failed: {expected}" == shown(result)[-1]
         assert f"send RCPT TO:<b@x>: {expected}" == result.reason
 
@@ -100,7 +100,7 @@ class TestGreylisting:
     def test_then_something_else_fails(self):
         """The failure of the last attempt is the case's, and says that others went before."""
         result = self.run(LATER, (b"220 x\r\n", b"250 x 1\r\n", b"550 no\r\n")).result
-        assert result.reason.endswith("expected 250, got 550 no; after 2 attempts in 30s, greylisted")
+        assert result.reason.endswith("expected 250, got 550 no (after 2 attempts in 30s, greylisted)")
 
     def test_names_stay_and_captures_go(self):
         """`unique` is that of the case; what an attempt has captured the next one does not see."""

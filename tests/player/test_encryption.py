@@ -163,7 +163,10 @@ def test_replies_owed_before_the_handshake(run, step, before, turn, reason):
 FAULTS = [
     (Fault(FaultKind.TLS_EXPIRED, "notAfter=May 1"), "certificate expired: notAfter=May 1"),
     (Fault(FaultKind.TLS_NAME), "certificate is for another name"),
-    (Fault(FaultKind.TLS_UNTRUSTED), "certificate not trusted"),
+    (
+        Fault(FaultKind.TLS_UNTRUSTED),
+        "certificate not trusted; a CA of your own is named by --ca FILE, or tls: {ca: FILE} at the target",
+    ),
     (Fault(FaultKind.TLS_PROTOCOL), "no common TLS version"),
     (Fault(FaultKind.RESET), "connection reset"),
 ]

@@ -7,6 +7,7 @@ from memory import EOF, RESET, STALL, STOP, MemoryDriver
 from playing import compile_case, everything, run_steps, says, shown
 
 from runner.player import Player
+from runner.player.groups import attempts
 from runner.player.rows import MOST_ROWS
 from runner.results import Outcome
 from runner.wire import Close, Fault, FaultKind
@@ -242,7 +243,7 @@ class TestRetry:
     def test_its_time_is_over(self):
         """Then the last attempt is what failed, with how many there were; the last begins at the end of the time."""
         played = run_steps(RETRY, over_time(b"450 4.7.1 later\r\n"))
-        expected = "failed: expected 250, got 450 4.7.1 later; after 7 attempts in 1m"
+        expected = "failed: expected 250, got 450 4.7.1 later (after 7 attempts in 1m)"
         assert expected == shown(played.result)[-1]
         assert f"send RCPT TO:<x>: {expected.removeprefix('failed: ')}" == played.result.reason
         assert 7 == len(played.sent)
@@ -376,3 +377,9 @@ def test_a_group_that_is_skipped():
     else: [{send: RSET, expect: 250}]"""
     played = run_steps(steps, b"220 x\r\n", b"250 x\r\n")
     assert ["passed", "skipped: its condition does not hold", "passed"] == shown(played.result)
+
+
+def test_how_long_attempts_took():
+    """A time is told in no more than milliseconds, behind a reason in brackets, for that may end like a sentence."""
+    assert "3 attempts in 0.001s" == attempts(3, 0.00061)
+    assert "1 attempt in 0.25s" == attempts(1, 0.2496)

@@ -9,7 +9,7 @@ from playing import shown
 
 from runner.protocol import Limits
 from runner.results import Outcome
-from runner.wire import Close
+from runner.wire import Close, Secure
 
 IDLE = "  - {expect: OK}\n  - {send: IDLE, expect: +}\n"
 NOOP = "  - {expect: OK}\n  - {send: NOOP, expect: OK}\n"
@@ -258,8 +258,18 @@ def test_a_command_that_is_not_completed():
 def test_idle_without_done():
     """An IDLE that nobody ended fails the case, and its end takes no longer than others."""
     played = converse("imap", IDLE, (b"+ idling\r\n", b"* 1 EXISTS\r\n"))
-    assert "after the last step: no step expected the reply to IDLE" == played.result.reason
-    assert played.now < 1003
+    assert "after the last step: IDLE is still open; end it with send: DONE" == played.result.reason
+    assert () == played.result.warnings
+    assert played.now < 1001
+
+
+def test_idle_that_no_step_looks_after():
+    """Its `+` is an answer: only a server that sends none is said not to have answered."""
+    reason = "after the last step: no step expected the reply to IDLE"
+    for answer, warnings in ((b"+ idling\r\n", ()), (None, ("at the end the server did not answer IDLE within 2 s",))):
+        for pause in ("", "\n  - {wait: 1s}"):
+            result = converse("imap", f"  - {{expect: OK}}\n  - {{send: IDLE}}{pause}", answer).result
+            assert (reason, warnings) == (result.reason, result.warnings)
 
 
 def test_no_goodbye_amid_idle():
@@ -299,3 +309,76 @@ def test_preauth_is_not_ok():
     played = converse("imap", STARTTLS, mailbox(b"* PREAUTH hi\r\n"))
     assert "failed: expected OK, got PREAUTH hi" == shown(played.result)[0]
     assert b"STARTTLS" not in played.sent.get(0, b"")
+
+
+# What may be the reason.
+
+
+def test_idle_whose_go_ahead_no_step_reads():
+    """The step that meets it says where it wants to be expected."""
+    steps = "  - {expect: OK}\n  - {send: IDLE}\n  - {expect: untagged, untagged: '* EXISTS'}"
+    result = converse("imap", steps, b"+ idling\r\n").result
+    expected = "failed: expected an untagged line * EXISTS, got + idling; add expect: + to the step that sends IDLE"
+    assert expected == shown(result)[2]
+
+
+def test_a_command_amid_idle():
+    """The server takes it for the end of IDLE or for nothing; what is missing is said."""
+    steps = IDLE + "  - {send: NOOP, expect: OK}"
+    result = converse("imap", steps, b"+ idling\r\n", b"A1 BAD expected DONE\r\n").result
+    expected = "failed: expected OK, got BAD expected DONE; IDLE was still open: send: DONE before this line"
+    assert expected == shown(result)[2]
+
+
+def test_a_refused_done_is_no_slip():
+    """It was the line that was due."""
+    result = converse("imap", IDLE + "  - {send: done, expect: OK}", b"+ idling\r\n", b"A1 NO no\r\n").result
+    assert "failed: expected OK, got NO no" == shown(result)[2]
+
+
+@pytest.mark.parametrize(
+    ("line", "password", "is_told"),
+    [
+        ("LOGIN bob ${password}", "correct horse", True),
+        ("LOGIN bob ${password}", 'cor"rect', True),
+        ("LOGIN bob ${password}", "", True),
+        ("LOGIN bob ${password}", "correct-horse]", False),
+        ("LOGIN bob ${password | quoted}", "correct horse", False),
+        ('LOGIN bob "${password}"', "correct horse", False),
+        ('LOGIN bob "${password}"', 'cor"rect', True),
+        ("XLOGON bob ${password}", "correct horse", False),
+    ],
+)
+def test_a_value_that_wants_quotes(line, password, is_told):
+    """A refused LOGIN tells which value may be why, and not what it is."""
+    steps = f"  - expect: OK\n  - send: '{line}'\n    expect: OK"
+    result = converse("imap", steps, b"A1 BAD what\r\n", variables={"password": password}).result
+    hint = "; the value of 'password' holds characters that want ${password | quoted}"
+    assert f"failed: expected OK, got BAD what{hint if is_told else ''}" == shown(result)[1]
+
+
+def test_no_handshake_after_preauth():
+    """Who is known already got there in clear text; what the server says to STARTTLS does not matter (R31)."""
+    steps = "  - {expect: PREAUTH}\n  - starttls:"
+    played = converse("imap", steps, b"* PREAUTH hi\r\n", b"A1 OK go\r\n", greets=False)
+    assert "the connection is authenticated already (PREAUTH)" in shown(played.result)[1]
+    assert Outcome.FAILED is played.result.outcome
+    assert not any(isinstance(action, Secure) for action in played.actions)
+    refused = converse("imap", f"{steps}\n    expect: BAD", b"* PREAUTH hi\r\n", b"A1 BAD no\r\n", greets=False)
+    assert Outcome.PASSED is refused.result.outcome
+
+
+def test_no_star_is_advised_for_untagged_data():
+    """`SEARCH` alone asks that nothing is found; with a star it would ask nothing."""
+    steps = "  - {expect: OK}\n  - {send: SEARCH ALL, expect: OK, untagged: SEARCH}"
+    result = converse("imap", steps, b"* FLAGS (x)\r\n* SEARCH 8\r\nA1 OK\r\n").result
+    assert "line 2: the line goes on: SEARCH 8" == result.steps[1].differences[0].hint
+
+
+def test_the_line_that_shares_most_words_is_the_nearest():
+    """The number is what differs, and not the kind of line."""
+    steps = "  - {expect: OK}\n  - {send: SELECT INBOX, expect: OK, untagged: 8 EXISTS}"
+    result = converse("imap", steps, b"* 8 RECENT x\r\n* FLAGS (x)\r\n* 81 EXISTS\r\nA1 OK\r\n").result
+    assert "line 1: differs from character 3 on" == result.steps[1].differences[0].hint
+    result = converse("imap", steps, b"* FLAGS (x)\r\n* 9 EXISTS\r\nA1 OK\r\n").result
+    assert "line 2: it comes nearest: 9 EXISTS" == result.steps[1].differences[0].hint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from mailboxes import GREETINGS, converse, transcript
-from memory import EOF
+from memory import EOF, STALL
 from playing import shown
 
 from runner.protocol import Limits
@@ -48,10 +48,15 @@ def test_a_message_over_imap():
 
 
 def test_a_refused_goodbye():
-    """A QUIT that is refused is a warning, and the session is over."""
-    played = converse("pop3", "  - {expect: +OK}", GREETINGS["pop3"], (b"-ERR not removed\r\n", EOF), greets=False)
-    assert Outcome.PASSED is played.result.outcome
-    assert ("no step read the reply to QUIT: -ERR not removed",) == played.result.warnings
+    """A QUIT that is refused fails the case, for messages were not removed; elsewhere it is a warning."""
+    refused = GREETINGS["pop3"], (b"-ERR not removed\r\n", EOF)
+    reason = "no step read the reply to QUIT: -ERR not removed"
+    result = converse("pop3", "  - {expect: +OK}", *refused, greets=False).result
+    assert (Outcome.FAILED, f"after the last step: {reason}") == (result.outcome, result.reason)
+    result = converse("pop3", "  - {expect: +OK}\n  - close: quit", *refused, greets=False).result
+    assert f"failed: {reason}" == shown(result)[1]
+    result = converse("sieve", "  - {expect: OK}", GREETINGS["sieve"], (b"NO not now\r\n", EOF), greets=False).result
+    assert (Outcome.PASSED, ("no step read the reply to LOGOUT: NO not now",)) == (result.outcome, result.warnings)
 
 
 # ManageSieve.
@@ -185,3 +190,16 @@ def test_a_line_too_many_at_the_end(end):
     result = tcp(f"  - {{send: x, expect: any}}{end}", None, (b"a\n", b"b\n"), elapses=0.2).result
     assert Outcome.FAILED is result.outcome
     assert "something came that was not owed: b" in f"{result.reason}{result.steps[-1].reason}"
+
+
+def test_the_time_that_a_line_is_waited_for_at_the_end():
+    """Where no goodbye is known that is half a second, and the warning says so."""
+    played = converse("tcp", "  - {send: HELP}", None, greets=False)
+    assert ("at the end the server did not answer a client line within 0.5 s",) == played.result.warnings
+
+
+def test_a_reply_without_its_end_is_told_plainly():
+    """What came is whole lines; what is missing is what ends them."""
+    steps = "  - {send: HELP, expect: '*', until: /^END/, timeout: 1s}"
+    result = converse("tcp", steps, b"", (b"one\r\ntwo\r\nthr", STALL), greets=False).result
+    assert "one\ntwo\nthr (incomplete)\nand nothing that ends it" == result.steps[0].differences[0].actual

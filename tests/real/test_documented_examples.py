@@ -32,6 +32,8 @@ def serve(request) -> Callable[[str], object]:
                 yield server
         elif kind == "mailbox":
             yield getattr(request.getfixturevalue("own_mailboxes"), variation)
+        elif kind == "strict":
+            yield getattr(request.getfixturevalue("broken_mailboxes")("requires_tls"), variation)
         elif kind == "chain":
             yield request.getfixturevalue("own_chain").mx.plain
         elif kind == "dovecot":

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from report_samples import BEGUN, CONVERSATION, DELIVERED, NOT_BEGUN, NOTED, OWED, RELAYED, SKIPPED, place, transcript
 
+from runner.matching.expectation import Expectation
+from runner.matching.pattern import compile_pattern
+from runner.matching.untagged import find_untagged
 from runner.report import Style
 from runner.report.details import render_details
 from runner.results import Answer, CaseResult, Difference, Outcome, StepResult
@@ -104,7 +108,7 @@ def test_of_replies_that_came_together_only_the_wrong_one_is_marked():
     )
     case = CaseResult("a", "mx", Outcome.FAILED, steps=(step,), transcripts=(wire,), started=BEGUN)
     marked = [line[12:] for line in render_details(case, Style()) if line.startswith("  >")]
-    assert ["S: 550-b", "S: 550 c"] == marked
+    assert ["S: 550 c"] == marked
 
 
 def test_the_line_that_failed_is_shown_however_long_the_conversation_went_on():
@@ -140,11 +144,11 @@ def test_a_reply_is_marked_that_came_before_the_step_ended():
 
 
 def test_a_reply_is_marked_whatever_part_of_it_differs():
-    """The number of lines, or one that must not be there, says nothing of the reply's own words."""
+    """The number of lines says nothing of the reply's own words; the line that ends it stands for it."""
     wire = transcript((0.1, "S", b"250-mx\r\n250-X\r\n"), (0.3, "S", b"250 Y\r\n"), (0.4, "S", b"250 Y\r\n"))
     difference = Difference("lines", "2 lines", "3 lines")
     told = answered(wire, Answer("250-mx\n250-X\n250 Y", 0.3), differences=(difference,))
-    assert ["S: 250-mx", "S: 250-X", "S: 250 Y"] == told
+    assert ["S: 250 Y"] == told
 
 
 def test_a_reply_is_marked_that_is_long_or_escaped():
@@ -219,3 +223,103 @@ def test_marked_lines_fill_no_screen():
     )
     case = CaseResult("a", "mx", Outcome.FAILED, steps=steps, transcripts=(wire,), started=BEGUN)
     assert 130 > sum("  S: 250-" in line for line in render_details(case, Style()))
+
+
+def test_a_long_text_that_came_is_shown_once():
+    """Whatever keys it is compared with, in whatever order; a part of it is not shown again either."""
+    whole = "* 1 EXISTS\n* FLAGS ()\nOK done"
+    differences = (
+        Difference("has", "a line with *A*", whole),
+        Difference("capabilities", "IDLE offered", "IDLE not offered"),
+        Difference("untagged", "an untagged line B", "* 1 EXISTS\n* FLAGS ()"),
+        Difference("capture", "/c/ to capture 'c'", whole),
+        Difference("lacks", "no line with EXISTS", "* 1 EXISTS"),
+    )
+    told = details(one_step(*differences))
+    assert 1 == told.count("FLAGS")
+    assert 2 == told.count("  got       the same reply\n")
+    assert "  expected  no line with EXISTS\n  got       * 1 EXISTS\n" in told
+
+
+REPLY = "* CAPABILITY IMAP4rev1 AUTH=PLAIN\n* 1 EXISTS\n* 0 RECENT\nOK [READ-WRITE] done"
+
+
+@pytest.mark.parametrize(
+    ("text", "difference", "marked"),
+    [
+        (REPLY, Difference("code", "NO", REPLY), "S: A1 OK [READ-WRITE] done"),
+        (REPLY, Difference("capabilities", "AUTH lacks PLAIN", "AUTH PLAIN"), "S: * CAPABILITY IMAP4rev1 AUTH=PLAIN"),
+        (REPLY, Difference("capabilities", "IDLE offered", "no"), "S: * CAPABILITY IMAP4rev1 AUTH=PLAIN"),
+        (REPLY, Difference("lacks", "no line with *RECENT*", "* 0 RECENT"), "S: * 0 RECENT"),
+        ("+OK\nTOP\nSASL PLAIN", Difference("lines", "2 lines", "3 lines"), "S: +OK"),
+        ("250-a\n250-SIZE 1\n250 X", Difference("capabilities", "SIZE >= 2", "SIZE 1"), "S: 250-SIZE 1"),
+    ],
+    ids=["code", "parameters", "not offered", "lacks", "head comes first", "smtp"],
+)
+def test_of_a_long_reply_the_line_that_differs_is_marked(text, difference, marked):
+    """Else the one with the code; the others are as they should be."""
+    *rest, head = text.split("\n")
+    wire = transcript((0.1, "S", "".join(f"{line}\r\n" for line in [*rest, head.replace("OK [", "A1 OK [")]).encode()))
+    assert [marked] == answered(wire, Answer(text, 0.1), differences=(difference,))
+
+
+@pytest.mark.parametrize("start", [0, 1], ids=["by its number", "the only one"])
+def test_the_nearest_line_is_marked(start):
+    """What the judge of replies calls the nearest is found in the transcript."""
+    lines = [b"1 EXISTS", b"FLAGS (\\Seen)", b"0 RECENT"][start : 3 - start]
+    wanted = Expectation((), untagged=(compile_pattern(("FLAGS ()",)),))
+    differences = [
+        Difference(one.part, one.expected, one.actual, one.hint)
+        for one in find_untagged(wanted, [line.decode() for line in lines]).mismatches
+    ]
+    text = "".join(f"* {line.decode()}\n" for line in lines) + "OK done"
+    wire = transcript((0.1, "S", text.replace("OK", "A1 OK").replace("\n", "\r\n").encode() + b"\r\n"))
+    assert ["S: * FLAGS (\\Seen)"] == answered(wire, Answer(text, 0.1), differences=tuple(differences))
+
+
+def farewells(*said, sessions=("a", "b")):
+    """What is shown of a failure after 20 lines, and of what the sessions said after it."""
+    wires = [transcript(*((0.1, "S", b"250 %d\r\n" % number) for number in range(20)), (0.2, "S", b"550 no\r\n"))]
+    wires += [transcript(*((0.3, who, what) for who, what in said), session=name) for name in sessions]
+    step = StepResult("s", place(3), Outcome.FAILED, 0.0, 0.2, answers=(Answer("550 no", 0.2),))
+    case = CaseResult("a", "mx", Outcome.FAILED, steps=(step,), transcripts=tuple(wires), started=BEGUN)
+    shown = render_details(case, Style())
+    start = next(number for number, line in enumerate(shown) if "transcript" in line)
+    return [line[12:].strip() for line in shown[start + 1 :]]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [("C", b"QUIT\r\n"), ("S", b"221 Bye\r\n"), ("*", "the server closed the connection")],
+        [("C", b"A9 LOGOUT\r\n"), ("S", b"* BYE\r\nA9 OK\r\n"), ("*", "closed")],
+        [("*", "closed"), ("*", "closed")],
+    ],
+    ids=["smtp", "imap", "close"],
+)
+def test_goodbyes_take_no_room(said):
+    """What led to the failure is worth more than that the sessions ended as they should."""
+    lines = sum(what.count(b"\n") if who != "*" else 1 for who, what in said)
+    shown = farewells(*said)
+    assert ["9 lines", *(f"main S: 250 {number}" for number in range(10, 20)), "main S: 550 no"] == [
+        shown[0].replace("10 lines", "9 lines"),
+        *shown[1:-1],
+    ]
+    assert f"goodbyes of 2 sessions, {2 * lines} lines" == shown[-1]
+
+
+def test_goodbyes_before_the_cleanup_take_no_room():
+    """Whoever comes back later has taken its leave all the same."""
+    again = [("*", "connected to 192.0.2.1"), ("S", b"220 hi\r\n"), ("C", b"NOOP\r\n"), ("S", b"250 Ok\r\n")]
+    shown = farewells(("C", b"QUIT\r\n"), ("S", b"221 Bye\r\n"), ("*", "closed"), *again, sessions=["a"])
+    assert [f"a    {line}" for line in ("*: connected to 192.0.2.1", "S: 220 hi", "C: NOOP", "S: 250 Ok")] == shown[
+        -5:-1
+    ]
+    assert "the goodbye, 3 lines" == shown[-1]
+
+
+def test_what_is_no_goodbye_is_shown():
+    """Neither what a session did after the failure nor a server's many words to a goodbye."""
+    assert "a    C: NOOP" in farewells(("C", b"NOOP\r\n"), ("S", b"250 Ok\r\n"))
+    assert "a    S: 250 x" in farewells(("C", b"QUIT\r\n"), ("S", b"250 x\r\n" * 5), sessions=["a"])
+    assert "a    C: QUIT" in farewells(("C", b"QUIT\r\n"), ("S", b"221 Bye\r\n"), sessions=["a"])

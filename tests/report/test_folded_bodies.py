@@ -14,7 +14,12 @@ from runner.transcript import Transcript
 BODY = b"".join(b"line %d\r\n" % number for number in range(100))
 
 
-def lines(*events, answer="", is_verbose=False, has_literals=True):
+def lines(*events, **how):
+    """Return the lines that are shown, without their times."""
+    return [line[2:3].strip() + line[12:].rstrip() for line in told(*events, **how)[1:]]
+
+
+def told(*events, answer="", is_verbose=False, has_literals=True):
     """Return what is shown of (side, bytes), a second apart; `answer` is what made the last step fail."""
     made = Transcript("main", Redactor({}), has_literals=has_literals)
     for at, (who, data) in enumerate(events):
@@ -24,7 +29,7 @@ def lines(*events, answer="", is_verbose=False, has_literals=True):
     case = CaseResult("a", "mx", Outcome.FAILED, steps=(step,), transcripts=(made,), started=BEGUN)
     shown = render_details(case, Style(verbosity="verbose" if is_verbose else "normal"))
     start = next(number for number, line in enumerate(shown) if "transcript" in line)
-    return [line[2:3].strip() + line[12:].rstrip() for line in shown[start + 1 :]]
+    return shown[start:]
 
 
 def test_a_literal_of_the_server():
@@ -48,6 +53,18 @@ def test_two_literals():
         *["S: x {999}", "S: line 0", "*: … 3 lines of a literal …", "S: line 4", "S: line 5"],
         *["S: )", "C: A2 NOOP"],
     ] == shown[-12:]
+
+
+def test_several_messages_are_folded_one_by_one():
+    """Each has its own ends and its own count, and the header counts all lines that there were."""
+    data = b"".join(b"* %d FETCH (BODY[] {%d}\r\n%b)\r\n" % (at, len(BODY), BODY) for at in (1, 2, 3))
+    events = (("C", b"A1 FETCH 1:3 BODY[]\r\n"), ("S", data + b"A1 NO x\r\n"))
+    ends = ["S: line 0", "S: line 1", "*: … 96 lines of a literal …", "S: line 98", "S: line 99"]
+    assert [
+        *["…106 lines", "*: … 96 lines of a literal …", "S: line 98", "S: line 99", "S: )"],
+        *[f"S: * 3 FETCH (BODY[] {{{len(BODY)}}}", *ends, "S: )", ">S: A1 NO x"],
+    ] == lines(*events, answer="NO x")
+    assert "  transcript, 10 of 308 lines" == told(*events, answer="NO x")[0]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +116,7 @@ def test_all_of_it_is_there():
 @pytest.mark.parametrize(
     ("said", "answer", "marked"),
     [
-        (b"* 1 EXISTS\r\nA1 NO [LIMIT] too many\r\n", "* 1 EXISTS\nNO [LIMIT] too many", 2),
+        (b"* 1 EXISTS\r\nA1 NO [LIMIT] too many\r\n", "* 1 EXISTS\nNO [LIMIT] too many", 1),
         (b"* BYE over\r\n", "BYE over", 1),
         (b"A1 NO [X] no\r\n", "NO [X] no", 1),
         (b"A1 NO [X] no\r\n", "NO [Y] no", 0),

@@ -35,14 +35,24 @@ def test_a_cut_text_fits_and_shows_that_it_was_cut(text, columns, shown):
     [
         ("250 Ok", "250 Ok"),
         ("a\x1b[2J", "a\\x1b[2J"),
-        ("12345678901", "1234567890… 1 character left out"),
-        ("1234567\x1b\x1b", "1234567… 2 characters left out"),
+        ("1" * 50, "1111111111… 40 characters left out"),
+        ("1234567" + "\x1b" * 9, "1234567… 9 characters left out"),
         ("blank  ", "blank\\x20\\x20"),
     ],
 )
 def test_a_line_from_outside_is_escaped_and_bounded(text, shown):
     """No escape is cut in half, and the count is that of the characters that came."""
     assert shown == plain(text, 10)
+
+
+@pytest.mark.parametrize(
+    ("more", "is_cut"),
+    [("b" * 23, False), ("b" * 25, True), ("\x07" * 5, False), ("\x07" * 6, True)],
+    ids=["as long", "longer", "escaped", "longer escaped"],
+)
+def test_nothing_is_left_out_to_say_so_at_length(more, is_cut):
+    """Where the note would be longer than what it stands for, that is shown."""
+    assert is_cut == ("left out" in plain("a" * 10 + more, 10))
 
 
 @pytest.mark.parametrize(

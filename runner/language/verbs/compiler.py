@@ -68,7 +68,7 @@ class StepCompiler:
             return self._step(node, verbs)
         reading, before, given = self.reading, self.reading.session, self.given
         session, member = reading.session_of(node.get("session"))
-        if not reading.sessions[session].protocol:
+        if session not in reading.sessions or not reading.sessions[session].protocol:
             return None  # what the step may say nobody knows
         reading.enter(session)
         self.given = {**given, "session": session, "member": member}
@@ -103,7 +103,7 @@ class StepCompiler:
         machine = self.reading.machine
         for key, advice in machine.foreign.items():
             if key in node.items:
-                self.reading.fail(node.items[key][0].span, f"'{key}' has no meaning in {machine.name}", advice)
+                self.reading.fail(node.items[key][0].span, f"'{key}' has no meaning in {self.reading.who}", advice)
 
     def _expecting_others(self, step: Step | None, node: Mapping) -> Step | None:
         """Add what a step expects in place of one whole reply."""
@@ -188,7 +188,7 @@ class StepCompiler:
             self.auth = auth_state.after_expect(self.auth, step.expect, self.reading.machine)
         return step
 
-    def send(self, line: Template, **given: Any) -> Send:
+    def send(self, line: Template, *, in_talk: bool = False, **given: Any) -> Send:
         """Make a client line: split off an AUTH line's response, and check a response as far as it is certain."""
         encode = given.get("encode", "auto")
         response, flat = None, line.flat
@@ -198,7 +198,9 @@ class StepCompiler:
             label = given["label"]
             given["said"] = self.said(label, "send ", line) or self.said(label, "C: ", line)
         if given.get("has_tag", True) and (slip := self.reading.machine.slip_in(flat)):
-            self.reading.fail(line.span, *slip)
+            message, advice = slip
+            more = ", or say tag: none to write your own" if self.reading.machine.has_tags and not in_talk else ""
+            self.reading.fail(line.span, message, advice + more)
         if "\n" in flat or "\r" in flat or "\0" in flat:
             advice = "one 'send' is one line; for a message there is 'data'"
             self.reading.fail(line.span, "a client line holds no CR, LF or NUL", advice)

@@ -1,0 +1,162 @@
+"""What `run --baseline`, `baseline` and `compare` have in common: to read a file, play for facts, show changes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.cli import debugging
+from runner.cli.output import progress
+from runner.cli.streams import tell
+from runner.dataclass import dataclass
+from runner.errors import EXIT_TOOL, InputError, Problem, SourceFile, Span, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runner.baseline import Baseline, Change
+    from runner.report import Style
+    from runner.results import RunResult
+    from runner.scheduler import Entry
+
+
+def add_ignore_argument(parser: argparse._ActionsContainer) -> None:
+    """Add the option that leaves parts out of a comparison."""
+    parser.add_argument(
+        "--ignore",
+        dest="ignored",
+        action="append",
+        default=[],
+        metavar="PART",
+        help="with a baseline: don't tell of changes of this part, such as latency, cipher, certificate; repeatable",
+    )
+
+
+def load_baseline(path: str) -> Baseline:
+    """Read a baseline's file.
+
+    Raises:
+        InputError: it can't be read, or is none.
+    """
+    from runner.baseline import read_baseline  # noqa: PLC0415
+    from runner.baseline.document import MAX_FILE_BYTES  # noqa: PLC0415
+    from runner.language.loader import read_octets  # noqa: PLC0415
+
+    try:
+        text = read_octets(Path(path), MAX_FILE_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, "it is not UTF-8") from error
+    except OSError as error:
+        raise _unreadable(path, (error.strerror or str(error)).lower()) from error
+    except ValueError as error:
+        raise _unreadable(path, str(error)) from error
+    return read_baseline(SourceFile(path, text))
+
+
+def _unreadable(path: str, reason: str) -> InputError:
+    return InputError([Problem(Span(SourceFile(path, ""), 1, 1), f"the baseline can't be read: {reason}")])
+
+
+class Comparison:
+    """A run beside a baseline: what changed becomes a part of the run's results."""
+
+    def __init__(self, path: str, ignored: Sequence[str]) -> None:
+        self._path = path
+        self._ignored = ignored
+        self._baseline = load_baseline(path)
+        self._changes: list[Change] = []
+        self._compared = 0
+
+    def mark(self, run: RunResult) -> RunResult:
+        """Compare, and return the run with those cases failed in which something changed."""
+        from runner.baseline import Masks, compare, facts_of, mark  # noqa: PLC0415
+        from runner.baseline.comparing import without_parts  # noqa: PLC0415
+
+        masks = Masks(own=self._baseline.masks)
+        facts = facts_of(run, masks)
+        self._compared = len(facts)
+        changes = compare(self._baseline.cases, facts, masks, is_whole=False)
+        self._changes = without_parts(changes, self._ignored)
+        return mark(run, self._changes)
+
+    def render(self, style: Style) -> str:
+        """Return what is to be shown behind the run's table: each change once."""
+        from runner.baseline.table import grouped, render_changes, summary  # noqa: PLC0415
+        from runner.report.layout import plain  # noqa: PLC0415
+
+        groups = grouped(self._changes)
+        has_targets = len({change.case[2] for change in self._changes}) > 1
+        table = render_changes(groups, style, has_targets=has_targets) if style.verbosity != "quiet" else []
+        left = len(self._baseline.cases) - self._compared
+        besides = f"; {left} of its cases were not run" if left > 0 else ""
+        said = f"compared with {plain(self._path)}: {summary(groups)}{besides}"
+        return "\n".join(["", *table, *([""] if table else []), said, ""])
+
+
+def comparison(options: argparse.Namespace) -> Comparison | None:
+    """Return the comparison that the command line asks for, if it does.
+
+    Raises:
+        UsageError: it asks for what can't be.
+        InputError: the baseline is none.
+    """
+    if options.baseline is None:
+        if options.ignored:
+            raise UsageError("--ignore is for a comparison: --baseline FILE")
+        return None
+    if options.repeat > 1:
+        raise UsageError("--baseline compares one run; leave --repeat out")
+    return Comparison(options.baseline, options.ignored)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A run that was played to be compared, and the exit code if something came between, else 0."""
+
+    run: RunResult
+    code: int
+
+
+def play_for_facts(entries: tuple[Entry, ...], options: argparse.Namespace) -> Played:
+    """Play a plan, keeping all that servers say."""
+    from runner.cli.run import Signals  # noqa: PLC0415
+    from runner.scheduler import Scheduler  # noqa: PLC0415
+
+    shown = progress(len(entries), options)
+    scheduler = Scheduler(
+        entries,
+        jobs=options.jobs,
+        per_target=options.per_target,
+        keeps_all_transcripts=options.verbose,
+        keeps_exchanges=True,
+        finished=shown.advance,
+    )
+    with Signals(scheduler) as signals:
+        try:
+            run = scheduler.run()
+        finally:
+            shown.close()
+    for crash in scheduler.crashes:
+        tell(f"mailproof: internal error: {debugging.describe(crash, is_debug=options.debug)}")
+    return Played(run, signals.exit_code or (EXIT_TOOL if scheduler.crashes else 0))
+
+
+def refuse_existing(path: str, *, is_forced: bool) -> None:
+    """Refuse to write over what is there.
+
+    Raises:
+        UsageError: there is a file, or no folder for one.
+    """
+    if not is_forced and os.path.lexists(path):
+        raise UsageError(f"'{path}' is there already; --force writes over it, 'baseline approve' takes changes over")
+    if not Path(path).absolute().parent.is_dir():
+        raise UsageError(f"there is no folder for '{path}'")
+
+
+def now() -> str:
+    """Return the time as a baseline has it: UTC, ISO 8601."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

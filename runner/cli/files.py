@@ -1,0 +1,105 @@
+"""Files that commands write: whole or not at all, so that nobody ever reads half of one and takes it for all.
+
+A regular file is written beside its place and renamed to it; a device or a pipe is written straight.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+# Only for the owner, where a conversation is in it; else as the umask has it.
+PRIVATE_MODE = 0o600
+PUBLIC_MODE = 0o666
+# What the system keeps here is written to, never replaced.
+_DEVICES = ("/dev/", "/proc/")
+
+
+def write_whole(path: str, text: str, *, is_private: bool) -> None:
+    """Write a text as UTF-8; what was there before stays until the new file is whole.
+
+    Raises:
+        OSError: it can't be written; nothing of it is left.
+    """
+    with NewFile(path, is_private=is_private) as file:
+        file.write(text)
+        file.finish()
+
+
+class NewFile:
+    """A file that takes its place when it is finished, and is gone if it is closed before.
+
+    Raises:
+        OSError: by every method, and when it is made: there is no folder for it, it may not be written, the disk is
+            full.
+    """
+
+    def __init__(self, path: str, *, is_private: bool) -> None:
+        self._temporary: Path | None = None
+        if is_special(path):
+            # A pipe that nobody reads would be waited for for ever.
+            flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
+            self._descriptor = os.open(path, flags)
+            os.set_blocking(self._descriptor, True)
+            return
+        # A link stays a link, to a new file.
+        self._place = Path(os.path.realpath(path))
+        if self._place.exists() and not os.access(self._place, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        beside = self._place.parent / f".mailproof-{os.urandom(8).hex()}"
+        mode = PRIVATE_MODE if is_private else PUBLIC_MODE
+        self._descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        self._temporary = beside
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def write(self, text: str) -> None:
+        """Write at once; a half of a character, which UTF-8 has none for, is written as its number."""
+        rest = memoryview(text.encode("utf-8", "backslashreplace"))
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def take_place(self) -> None:
+        """Let the file be seen at its place, though more may come."""
+        if self._temporary:
+            self._temporary.replace(self._place)
+            self._temporary = None
+
+    def finish(self) -> None:
+        """Let the file be seen, whole and on the disk."""
+        if self._temporary:
+            os.fsync(self._descriptor)
+        self.take_place()
+
+    def close(self) -> None:
+        """Close it; what has not taken its place is gone."""
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            with suppress(OSError):  # what mattered has been on the disk before
+                os.close(descriptor)
+        if self._temporary:
+            with suppress(OSError):
+                self._temporary.unlink()
+
+
+def is_special(path: str) -> bool:
+    """Whether a path is that of a device or pipe, which no file may replace.
+
+    Raises:
+        OSError: it is a folder.
+    """
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 -- not by Path: an empty text is not the folder here
+    except OSError:
+        return False
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    return not stat.S_ISREG(mode) or path.startswith(_DEVICES)
