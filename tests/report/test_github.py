@@ -116,7 +116,8 @@ def test_escapes_of_a_server_stay_as_they_were():
     """What reads like GitHub's escapes comes back as it was: in the data, the title and the file's name."""
     text = "100%0A %25 %3A,: ##[x]"
     step = replace(RELAYED.steps[3], label=text, place=replace(RELAYED.steps[3].place, file=text))
-    [(_, properties, data)] = commands(render_github(RunResult((replace(RELAYED, scenario=text, steps=(step,)),))))
+    case = replace(RELAYED, scenario=text, steps=(step,))
+    _, properties, data = commands(render_github(RunResult((case,))))[0]
     told = "100%0A %25 %3A,: #\\x23[x]"
     assert (told, told, f"{told} · mx: failed") == (data.split("\n")[0], properties["file"], properties["title"])
 
