@@ -15,6 +15,7 @@ from runner.certificate import CertificateError, read_certificate
 from runner.dataclass import dataclass
 from runner.errors import escape
 from runner.results import Outcome
+from runner.transcript import cut_line
 
 if TYPE_CHECKING:
     from runner.results import CaseResult, Exchange, Heard, RunResult, StepResult
@@ -112,7 +113,7 @@ def _parts(step: StepResult, masks: Masks) -> Iterator[tuple[str, Value]]:
 
 def _line(text: str, masks: Masks) -> str:
     """Return the first line of a text, fit to be kept."""
-    first = text.partition("\n")[0]
+    first = cut_line(text.partition("\n")[0])
     return escape(masks.line(first.replace(VARIES, VARIES[1:])))
 
 

@@ -12,7 +12,6 @@ from runner.matching.expectation import Word
 from runner.protocol import Reply, decode
 from runner.protocol.base import LineReply, Malformed
 from runner.results import Exchange, Heard
-from runner.transcript import cut_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,6 +28,8 @@ MOST_REPLIES = 60
 # Of one reply: an EHLO has a dozen, a HELP a few more.
 FIRST_LINES = 100
 LAST_LINES = 10
+# Of one line: capabilities of IMAP come in one.
+MOST_CHARACTERS = 4096
 # What stands in place of a code where no reply is.
 NO_REPLY = "no reply"
 
@@ -78,7 +79,7 @@ def _heard(event: Event, latency: float, redactor: Redactor) -> Heard:
     if isinstance(event, Malformed):
         return Heard(to, NO_REPLY, "", (event.reason,), latency)
     text = redactor.mask("\n".join(_lines(event)))
-    return Heard(to, event.code, redactor.mask(cut_line(event.enhanced)), tuple(_bounded(text.split("\n"))), latency)
+    return Heard(to, event.code, _cut(redactor.mask(event.enhanced)), tuple(_bounded(text.split("\n"))), latency)
 
 
 def _lines(reply: Reply) -> Iterator[str]:
@@ -97,4 +98,9 @@ def _bounded(lines: list[str]) -> list[str]:
     left_out = len(lines) - FIRST_LINES - LAST_LINES
     if left_out > 0:
         lines = [*lines[:FIRST_LINES], f"… {left_out} lines left out …", *lines[-LAST_LINES:]]
-    return [cut_line(line) for line in lines]
+    return list(map(_cut, lines))
+
+
+def _cut(line: str) -> str:
+    left_out = len(line) - MOST_CHARACTERS
+    return f"{line[:MOST_CHARACTERS]}… {left_out} characters left out" if left_out > 0 else line
