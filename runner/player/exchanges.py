@@ -55,6 +55,8 @@ class Exchanges:
         heard = [one for one in link.heard if not (is_auth and _is_challenge(one[0]))]
         since = link.written if link.written is not None else player.step_started
         replies = [_heard(event, max(at - since, 0.0), player.redactor) for event, at in heard[:MOST_REPLIES]]
+        if (left_out := len(heard) - MOST_REPLIES) > 0:
+            replies.append(Heard("", NO_REPLY, "", (f"… {left_out} replies left out …",), 0.0))
         if link.is_closed and link.last is Word.CLOSE and not (link.is_dropped or isinstance(step, Hangup)):
             replies.append(Heard("", Word.CLOSE.value, "", (), max(link.ended - since, 0.0)))
         link.heard.clear()
