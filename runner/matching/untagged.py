@@ -15,7 +15,7 @@ from runner.protocol.reply import CutLine
 
 if TYPE_CHECKING:
     from runner.matching.expectation import Expectation
-    from runner.matching.pattern import Pattern
+    from runner.matching.pattern import Match, Pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,14 @@ def find_untagged(expectation: Expectation, lines: Sequence[str]) -> Untagged:
     for pattern in expectation.untagged:
         hint = ""
         for number, line in enumerate(lines, 1):
-            if isinstance(line, CutLine) and not pattern.is_regex:
-                hint = "not all of a literal in it was kept (limit 'reply'): a regex may find something in what was"
-                continue
+            is_cut = isinstance(line, CutLine) and isinstance(pattern, Glob)
             try:
-                match = pattern.match_line(line)
+                match = _match_cut(pattern, line) if is_cut else pattern.match_line(line)
             except TooLong as error:
                 hint = error.reason
                 continue
+            if match is None and is_cut:
+                hint = "not all of a literal in it was kept (limit 'reply'): write what stands before it, and ` *` at the end"
             if match is not None:
                 captures.update(match.named)
                 needed = max(needed, number)
@@ -52,6 +52,13 @@ def find_untagged(expectation: Expectation, lines: Sequence[str]) -> Untagged:
             hint = hint or nearest_line(pattern, lines, _miss)
             missing.append(Mismatch("untagged", wanted, "\n".join(f"* {line}" for line in lines) or "none", hint))
     return Untagged(tuple(missing), captures, needed)
+
+
+def _match_cut(pattern: Pattern, line: str) -> Match | None:
+    """Match a line with a gap in it: what a glob asks must be met before the first literal, and its end be open."""
+    stretches = pattern.stretches if isinstance(pattern, Glob) else None
+    is_open = stretches is not None and len(stretches) > 1 and stretches[-1] == ""
+    return pattern.match_line(line.partition("\n")[0]) if is_open else None
 
 
 def _miss(pattern: Pattern, line: str) -> str:

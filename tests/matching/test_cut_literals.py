@@ -53,9 +53,11 @@ def test_a_block_is_not_met():
 
 
 def test_an_untagged_line_is_not_met_by_a_glob():
-    """A regex that finds something in what was kept is."""
+    """Unless it is met before the literal and open at its end; a regex finds something in what was kept."""
     ((part, hint),) = judged(untagged=(compile_pattern(("1 FETCH *)",)),))
     assert "untagged" == part
     assert "not all of a literal in it was kept" in hint
     assert [] == judged(untagged=(compile_pattern(("/Subject: x/",)),))
+    assert [] == judged(untagged=(compile_pattern(("1 FETCH (BODY*",)),))
+    assert [] != judged(untagged=(compile_pattern(("*Subject: x*",)),))
     assert [] == judged(len(KEPT), untagged=(compile_pattern(("1 FETCH *)",)),))
