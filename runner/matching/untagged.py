@@ -42,7 +42,7 @@ def find_untagged(expectation: Expectation, lines: Sequence[str]) -> Untagged:
                 hint = error.reason
                 continue
             if match is None and is_cut:
-                hint = "not all of a literal in it was kept (limit 'reply'): write what stands before it, and ` *` at the end"
+                hint = "not all of a literal in it was kept (limit 'reply'): a glob of what is before it ends with ` *`"
             if match is not None:
                 captures.update(match.named)
                 needed = max(needed, number)
