@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from runner import __version__
-from runner.cli import baseline, compare, demo, run, serve, validate
+from runner.cli import baseline, compare, demo, history, run, serve, validate
 from runner.cli.reports import fail_plugin, is_plugin_asked_for
 from runner.cli.streams import OutputError, prepare, show, tell
 from runner.errors import EXIT_INTERRUPTED, EXIT_TOOL, EXIT_USAGE, InputError, MailproofError, escape
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # What messages call a URL's place that is in no file.
 COMMAND_LINE = "<command line>"
-COMMANDS = (run, validate, baseline, compare, demo, serve)
+COMMANDS = (run, validate, baseline, compare, history, demo, serve)
 _EXIT_CODES = """\
 exit codes: 0 passed · 1 something failed or erred, or nothing passed
 2 wrong usage or an invalid file, and nothing was connected

@@ -106,7 +106,7 @@ class TestTable:
             (["run", "--\x1b[2J"], "mailproof run: unknown option '--\\x1b[2J'\n"),
             (["run", "--jobs", "x"], "mailproof run: argument --jobs: 'x' is no number from 1 to 999999999\n"),
             (["run", "--deadline", "5"], "mailproof run: argument --deadline: '5' is no duration; say 5s\n"),
-            ([], "mailproof: which command? run, validate, baseline, compare, demo, serve\n"),
+            ([], "mailproof: which command? run, validate, baseline, compare, history, demo, serve\n"),
         ],
     )
     def test_wrong_usage(self, mailproof, words, message):
