@@ -72,7 +72,7 @@ class Findings:
         self.session = MAIN
         self.differences: list[Difference] = []
         #: What a reason tells of a text that came, where that is not its first line.
-        self.gists: dict[str, str] = {}
+        self.gists: dict[str, str] | None = None
         self.answers: list[Answer] = []
         #: What the step under way decided by itself; goes behind its name.
         self.chosen = ""
@@ -88,7 +88,7 @@ class Findings:
         one = Difference(shown(part), shown(expected), shown(actual), shown(hint), is_warning)
         self.differences.append(one)
         if gist and "\n" in one.actual:
-            self.gists[one.actual] = self.redactor.mask(gist)
+            self.gists = {**(self.gists or {}), one.actual: self.redactor.mask(gist)}
 
     def answered(self, text: str, at: float, to: str = "") -> None:
         """Record what the server said that is wrong, when it had come (in seconds, from the step's start)."""
@@ -133,7 +133,7 @@ class Findings:
         if self.differences:
             differences, self.differences = tuple(self.differences), []
             outcome, reason = self._judged(step, differences)
-            self.gists.clear()
+            self.gists = None
         if ended is not None:
             outcome, reason = ended.outcome, self.show(ended.reason)
         if answers and differences and (whose := whose_reply(step, answers[0].to)):
@@ -173,7 +173,7 @@ class Findings:
     def _said(self, one: Difference) -> str:
         recipient = one.part.partition(" for ")[2]
         to = f" to message for {recipient}" if recipient else ""
-        actual = self.gists.get(one.actual, one.actual)
+        actual = (self.gists or {}).get(one.actual, one.actual)
         return f"expected {first_line(one.expected)}, got{to} {first_line(actual)}"
 
     def left_out(self, steps: Iterable[Step], outcome: Outcome, reason: str = "") -> None:

@@ -22,7 +22,7 @@ from runner.player.findings import Findings
 from runner.player.groups import GROUPS
 from runner.player.link import Link
 from runner.player.record import Record
-from runner.player.requiring import Required
+from runner.player.requiring import required
 from runner.player.sessions import connections
 from runner.player.verbs import perform
 from runner.player.verdict import verdict
@@ -113,7 +113,7 @@ class Player:
         self._numbers: Mapping[str, int] = _NO_NUMBERS  # which connection a group is for, by session
         for party in case.sessions.values():
             self.scope.learn_from(party.values)
-        self.required = Required(case.scenario.requires.capability)
+        self.required = required(case.scenario.requires.capability)
         # The step under way.
         self.step_started = 0.0
         self.step_seconds = DEFAULT_TIMEOUT
@@ -467,12 +467,12 @@ class Player:
         self.links.clear()
         self.scope.captured = {}
         self.scope.connection.clear()
-        self.required = Required(self.case.scenario.requires.capability)
+        self.required = required(self.case.scenario.requires.capability)
 
     def begin_cleanup(self, seconds: float) -> None:
         """Give steps a time of their own, on connections of their own."""
         self.links.clear()
-        self.required = Required(())
+        self.required = required(())
         self.case_deadline = math.inf
         self.group_limit = (self.now + seconds, f"{seconds:g} s of 'cleanup'")
 

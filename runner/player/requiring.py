@@ -53,3 +53,12 @@ class Required:
         else:
             why = f"no step made it show its capabilities; send {command} first"
             findings.end(Outcome.ERROR, f"whether the server offers {self.names[0]} is not known: {why}")
+
+
+# One for all that require nothing: waiting cases are many.
+_NOTHING = Required(())
+
+
+def required(names: tuple[str, ...]) -> Required:
+    """Return what a case requires, not judged yet."""
+    return Required(names) if names else _NOTHING
