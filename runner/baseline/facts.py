@@ -7,7 +7,8 @@ can't write the mark that is equal to anything. This module must not know how fa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from runner.baseline.masks import VARIES, Masks
@@ -26,6 +27,8 @@ LATENCIES = ((0.1, "under 0.1 s"), (1.0, "under 1 s"), (10.0, "under 10 s"), (60
 SLOWEST = "60 s or more"
 _SOON = 14 * 86_400
 _BLANK = ("",)
+# IMAP's untagged data on what lies in a mailbox (RFC 9051 section 7.4); FETCH, group 1, may have been asked for.
+_OF_MAILBOX = re.compile(r"\* (?:[0-9]+ (?:EXISTS|RECENT|EXPUNGE|(FETCH) .*)\Z|OK \[UNSEEN )", re.DOTALL)
 
 Value = str | tuple[str, ...]
 """A fact: a word, or lines of text."""
@@ -64,7 +67,11 @@ class CaseFacts:
 
 def facts_of(run: RunResult, masks: Masks) -> tuple[CaseFacts, ...]:
     """Return the facts of all cases that have begun, in the run's order; `masks` are applied to every text."""
-    return tuple(_case(case, key, masks) for key, case in keyed(run) if case.outcome is not Outcome.NOT_RUN)
+    # A certificate may name the server as another target of the run does.
+    endpoints = {case.endpoint for case in run.cases}
+    endpoints |= {session.endpoint for case in run.cases for session in case.sessions}
+    begun = ((key, case) for key, case in keyed(run) if case.outcome is not Outcome.NOT_RUN)
+    return tuple(_case(case, key, masks, endpoints) for key, case in begun)
 
 
 def keyed(run: RunResult) -> Iterator[tuple[Key, CaseResult]]:
@@ -76,8 +83,7 @@ def keyed(run: RunResult) -> Iterator[tuple[Key, CaseResult]]:
         yield (*name, seen[name]), case
 
 
-def _case(case: CaseResult, key: Key, masks: Masks) -> CaseFacts:
-    endpoints = [case.endpoint, *(session.endpoint for session in case.sessions)]
+def _case(case: CaseResult, key: Key, masks: Masks, endpoints: Iterable[str]) -> CaseFacts:
     known = masks.of_case(case.case_id, endpoints)
     steps = tuple(StepFacts(sent_of(step), dict(_parts(step, known))) for step in case.steps)
     scenario, row, target, number = key
@@ -136,12 +142,18 @@ def _reply(reply: list[Heard], exchange: Exchange, masks: Masks) -> Iterator[tup
         # What the response code of a capability list says is told by the capabilities.
         status = "[CAPABILITY]" if first.status.upper().startswith("[CAPABILITY ") else first.status
         yield "status", _line(status, masks)
-    lines = [line for part in reply for line in part.lines]
+    lines = [line for part in reply for line in part.lines if not _is_of_mailbox(line, part.to)]
     if exchange.capabilities is not None:
         lines = [line for line in lines if not _is_told(line, exchange.capabilities)]
     text = tuple(_line(line, masks) for line in lines)
     if text and text != _BLANK:
         yield "text", text
+
+
+def _is_of_mailbox(line: str, to: str) -> bool:
+    """Whether a line tells what lies in a mailbox and was not asked for: it comes and goes with the mail."""
+    found = _OF_MAILBOX.match(line)
+    return found is not None and not (found[1] and ("FETCH" in to or "STORE" in to))
 
 
 # Capabilities.

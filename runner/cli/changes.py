@@ -73,9 +73,11 @@ class Comparison:
         """Compare, and return the run with those cases failed in which something changed."""
         from runner.baseline import Masks, compare, facts_of, mark  # noqa: PLC0415
         from runner.baseline.comparing import without_parts  # noqa: PLC0415
+        from runner.results import Outcome  # noqa: PLC0415
 
         masks = Masks(own=self._baseline.masks)
-        facts = facts_of(run, masks)
+        # Of a server that could not be asked nobody knows whether it has changed.
+        facts = [one for one in facts_of(run, masks) if one.outcome != Outcome.ERROR.value]
         self._compared = len(facts)
         changes = compare(self._baseline.cases, facts, masks, is_whole=False)
         self._changes = without_parts(changes, self._ignored)
@@ -90,7 +92,7 @@ class Comparison:
         has_targets = len({change.case[2] for change in self._changes}) > 1
         table = render_changes(groups, style, has_targets=has_targets) if style.verbosity != "quiet" else []
         left = len(self._baseline.cases) - self._compared
-        besides = f"; {left} of its cases were not run" if left > 0 else ""
+        besides = f"; {left} of its cases were not run or came to no verdict" if left > 0 else ""
         said = f"compared with {plain(self._path)}: {summary(groups)}{besides}"
         return "\n".join(["", *table, *([""] if table else []), said, ""])
 

@@ -96,6 +96,7 @@ class Reports:
         for one in self.asked:
             place = _place(one.path) if one.path else ""
             if place and (place in read or (place.endswith(_INPUT_SUFFIXES) and Path(place).is_file())):
+                self.asked, self._events = (), []  # nothing is written any more, whatever comes of the run
                 raise UsageError(f"{one.name}: that file is there, and a run reads such; name another")
 
     @property
@@ -145,6 +146,15 @@ class Reports:
             show(table().rstrip("\n"))
         elif not self.are_shown_as_they_come:
             self._try(self.standard, lambda: _show(self._standard_text(run)), is_debug=is_debug)
+
+    def write_unrun(self, run: RunResult, file_table: Callable[[], str], *, is_debug: bool) -> None:
+        """Write the files of a run that could not begin: what an earlier one has left must not pass for it."""
+        for events in self._events:
+            events.begin(run.began, 0)
+            events.end(run)
+        for one in self.asked:
+            if one.path and one.format.name != _EVENTS:
+                self._try(one, lambda one=one: _write(one, run, file_table), is_debug=is_debug)  # type: ignore[misc]
 
     def _standard_text(self, run: RunResult) -> str:
         assert self.standard is not None

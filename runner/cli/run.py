@@ -13,7 +13,16 @@ from runner.cli.changes import Comparison, add_ignore_argument, comparison
 from runner.cli.output import add_output_arguments, file_style, progress, style
 from runner.cli.reports import Reports
 from runner.cli.streams import tell
-from runner.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_PASSED, EXIT_TERMINATED, EXIT_TOOL, escape
+from runner.errors import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_PASSED,
+    EXIT_TERMINATED,
+    EXIT_TOOL,
+    InputError,
+    UsageError,
+    escape,
+)
 
 if TYPE_CHECKING:
     from runner.results import CaseResult, RunResult
@@ -92,8 +101,13 @@ def perform(options: argparse.Namespace) -> int:
     """Perform the command and return its exit code."""
     reports = Reports(options.reports, _inputs(options))
     compared = comparison(options)
+    try:
+        entries = planned(options, reports)
+    except (InputError, UsageError):
+        _tell_unrun(options, reports)
+        raise
     return play(
-        planned(options, reports),
+        entries,
         options,
         reports,
         compared=compared,
@@ -104,6 +118,15 @@ def perform(options: argparse.Namespace) -> int:
         fail_fast=options.fail_fast,
         deadline=options.deadline,
     )
+
+
+def _tell_unrun(options: argparse.Namespace, reports: Reports) -> None:
+    """Write the reports of a run that could not begin: without a case, and so passed in none of them."""
+    from runner.report import render_run  # noqa: PLC0415
+    from runner.results import RunResult  # noqa: PLC0415
+
+    run = RunResult((), began=_now())
+    reports.write_unrun(run, lambda: render_run(run, file_style(options)), is_debug=options.debug)
 
 
 def _inputs(options: argparse.Namespace) -> list[str]:

@@ -272,15 +272,23 @@ class TestRefused:
         assert [text] * 5 == [(folder / name).read_text() for name in files]
         assert not (folder / "out").exists()
 
-    def test_nothing_is_written_for_a_wrong_file(self, mailproof, folder, server):
-        """An old report stays, and no new one says that something ran."""
+    def test_a_wrong_file_leaves_no_old_report(self, mailproof, folder, server):
+        """What an earlier run has left must not pass for a run that could not begin."""
         write(folder, {"a.yaml": "name: x\n", "out.json": "old"})
         result = mailproof(
             "run", "a.yaml", "--target", url(server), "--report", "json=out.json", "--report", "jsonl=new"
         )
         assert EXIT_USAGE == result.code
-        assert "old" == (folder / "out.json").read_text()
-        assert not (folder / "new").exists()
+        written = json.loads((folder / "out.json").read_text())
+        assert (False, []) == (written["is_passed"], written["cases"])
+        assert '"is_passed": false' in (folder / "new").read_text().splitlines()[-1]
+
+    def test_no_case_leaves_no_old_report(self, mailproof, folder, server):
+        """The same where nothing was selected."""
+        write(folder, {"a.yaml": "name: x\nsteps: [{expect: 220}]\n", "out.prom": "mailproof_run_passed 1\n"})
+        words = ("run", "a.yaml", "--target", url(server), "-k", "zzz", "--report", "prometheus=out.prom")
+        assert EXIT_USAGE == mailproof(*words).code
+        assert "mailproof_run_passed 0" in (folder / "out.prom").read_text()
 
 
 class TestEvents:
