@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner import __version__
-from runner.cli.changes import load_baseline, now, play_for_facts, refuse_existing
-from runner.cli.output import add_output_arguments, style
+from runner.cli.changes import load_baseline, play_for_facts, refuse_existing
+from runner.cli.output import add_output_arguments, now, style
 from runner.cli.reports import Reports
 from runner.cli.streams import show, tell
 from runner.errors import EXIT_FAILED, EXIT_PASSED, UsageError, escape
@@ -84,7 +84,7 @@ def _add_save(parser: argparse.ArgumentParser) -> None:
     saving.add_argument(
         "--runs", type=_runs, default=1, metavar="N", help="run N times, and mask what differs between them"
     )
-    add_output_arguments(parser, has_reports=False)
+    add_output_arguments(parser, add_files=None)
 
 
 def _add_approve(parser: argparse.ArgumentParser) -> None:
@@ -99,7 +99,7 @@ def _add_approve(parser: argparse.ArgumentParser) -> None:
         metavar="PATTERN",
         help="only changes whose scenario, step or part fits this glob; repeatable; without a terminal, all of them",
     )
-    add_output_arguments(parser, has_reports=False)
+    add_output_arguments(parser, add_files=None)
 
 
 def _add_show(parser: argparse.ArgumentParser) -> None:

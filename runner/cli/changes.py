@@ -155,10 +155,3 @@ def refuse_existing(path: str, *, is_forced: bool) -> None:
         raise UsageError(f"'{path}' is there already; --force writes over it, 'baseline approve' takes changes over")
     if not Path(path).absolute().parent.is_dir():
         raise UsageError(f"there is no folder for '{path}'")
-
-
-def now() -> str:
-    """Return the time as a baseline has it: UTC, ISO 8601."""
-    from datetime import UTC, datetime  # noqa: PLC0415
-
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

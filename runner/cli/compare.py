@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     running = parser.add_argument_group("running")
     add_limit_arguments(running)
     add_ignore_argument(running)
-    add_output_arguments(parser, has_reports=False)
+    add_output_arguments(parser, add_files=None)
 
 
 def perform(options: argparse.Namespace) -> int:

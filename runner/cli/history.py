@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.cli.output import add_output_arguments, style
 from runner.cli.streams import show, tell
 from runner.errors import EXIT_PASSED, EXIT_TOOL, InputError, Problem, SourceFile, Span, UsageError, escape
 
@@ -31,22 +32,15 @@ MOST_PROBLEMS = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.add_argument("paths", nargs="*", metavar="FILE", help="results in JSON, in any order")
-    output = parser.add_argument_group("output")
+    add_output_arguments(parser, add_files=_add_page, verbose="show all cases, however many")
+
+
+def _add_page(output: argparse._ActionsContainer) -> None:
     output.add_argument("--html", metavar="PATH", help="write a page with plots, too")
-    amount = output.add_mutually_exclusive_group()
-    amount.add_argument("-v", "--verbose", action="store_true", help="show all cases, however many")
-    amount.add_argument("-q", "--quiet", action="store_true", help="show the summary alone")
-    output.add_argument(
-        "--color",
-        choices=("auto", "always", "never"),
-        default="auto",
-        help="default: on a terminal, unless NO_COLOR is set",
-    )
 
 
 def perform(options: argparse.Namespace) -> int:
     """Perform the command and return its exit code."""
-    from runner.cli.output import style  # noqa: PLC0415
     from runner.history import history_of, render_history, render_page  # noqa: PLC0415
 
     if not options.paths:

@@ -22,13 +22,21 @@ CONTROL_COLUMNS = 8
 ERASED = "\r\x1b[K"
 
 
-def add_output_arguments(parser: argparse.ArgumentParser, *, has_reports: bool = True) -> None:
-    """Add the arguments that say how much is shown, and how."""
+def add_output_arguments(
+    parser: argparse.ArgumentParser,
+    *,
+    add_files: Callable[[argparse._ActionsContainer], None] | None = add_report_argument,
+    verbose: str = "show the conversation of every case",
+) -> None:
+    """Add the arguments that say how much is shown, and how.
+
+    `add_files` adds those that name files to write. `verbose` is what `-v` does.
+    """
     output = parser.add_argument_group("output")
-    if has_reports:
-        add_report_argument(output)
+    if add_files is not None:
+        add_files(output)
     amount = output.add_mutually_exclusive_group()
-    amount.add_argument("-v", "--verbose", action="store_true", help="show the conversation of every case")
+    amount.add_argument("-v", "--verbose", action="store_true", help=verbose)
     amount.add_argument("-q", "--quiet", action="store_true", help="show the summary alone")
     output.add_argument(
         "--color",
@@ -72,6 +80,13 @@ def _columns() -> int:
         return os.get_terminal_size(sys.stdout.fileno()).columns or FALLBACK_COLUMNS
     except (OSError, ValueError):
         return FALLBACK_COLUMNS
+
+
+def now(timespec: str = "seconds") -> str:
+    """Return the time as files have it: UTC, ISO 8601."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    return datetime.now(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 class Progress(Protocol):

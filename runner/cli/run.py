@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runner.cli import debugging
 from runner.cli.changes import Comparison, add_ignore_argument, comparison
-from runner.cli.output import add_output_arguments, file_style, progress, style
+from runner.cli.output import add_output_arguments, file_style, now, progress, style
 from runner.cli.reports import Reports
 from runner.cli.streams import tell
 from runner.errors import (
@@ -125,7 +125,7 @@ def _tell_unrun(options: argparse.Namespace, reports: Reports) -> None:
     from runner.report import render_run  # noqa: PLC0415
     from runner.results import RunResult  # noqa: PLC0415
 
-    run = RunResult((), began=_now())
+    run = RunResult((), began=now("milliseconds"))
     reports.write_unrun(run, lambda: render_run(run, file_style(options)), is_debug=options.debug)
 
 
@@ -184,7 +184,7 @@ def play(
     limits["keeps_all_transcripts"] = options.verbose or reports.wants_transcripts or compared is not None
     scheduler = Scheduler(entries, finished=finished, **limits)
     with Signals(scheduler) as signals:
-        began = _now()
+        began = now("milliseconds")
         reports.begin(began, len(entries))
         try:
             run = replace(scheduler.run(), began=began)
@@ -211,13 +211,6 @@ def play(
     if reports.is_plugin:
         return _plugin_code(run, is_broken=is_broken)
     return signals.exit_code or _exit_code(run, is_broken=is_broken)
-
-
-def _now() -> str:
-    """Return the time as reports have it: UTC, ISO 8601, to the millisecond."""
-    from datetime import UTC, datetime  # noqa: PLC0415
-
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _exit_code(run: RunResult, *, is_broken: bool) -> int:
