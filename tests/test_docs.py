@@ -227,7 +227,7 @@ def command_lines() -> list[object]:
     found = []
     for page in (README, *PAGES):
         text = page.read_text("utf-8")
-        names = "|".join(command.NAME for command in COMMANDS)
+        names = "|".join(COMMANDS)
         typed = re.finditer(rf"(?:^\$ |`|- run: )(mailproof (?:{names})\b[^`\n…]*)(?=[`\n])", text, re.MULTILINE)
         found += [pytest.param(one[1], id=f"{name_of(page)}: {one[1]}") for one in typed]
     return found

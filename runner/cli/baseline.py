@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner import __version__
-from runner.cli.changes import load_baseline, play_for_facts, refuse_existing
+from runner.cli.changes import load_baseline, play_for_facts
+from runner.cli.files import refuse_existing
 from runner.cli.output import add_output_arguments, now, style
 from runner.cli.reports import Reports
 from runner.cli.streams import show, tell
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from runner.results import RunResult
     from runner.scheduler import Entry
 
-NAME = "baseline"
 HELP = "keep what servers say in a file, and see what a change changes"
 DESCRIPTION = """\
 Keeps what servers say in a file, and takes over what has changed.
@@ -136,7 +136,7 @@ def _save(options: argparse.Namespace) -> int:
     from runner.cli.files import write_whole  # noqa: PLC0415
     from runner.report import render_run  # noqa: PLC0415
 
-    refuse_existing(options.output, is_forced=options.force)
+    refuse_existing(options.output, is_forced=options.force, advice=", 'baseline approve' takes changes over")
     runs: list[RunResult] = []
     for _ in range(options.runs):
         played = play_for_facts(_planned(options), options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,15 +142,3 @@ def play_for_facts(entries: tuple[Entry, ...], options: argparse.Namespace) -> P
     for crash in scheduler.crashes:
         tell(f"mailproof: internal error: {debugging.describe(crash, is_debug=options.debug)}")
     return Played(run, signals.exit_code or (EXIT_TOOL if scheduler.crashes else 0))
-
-
-def refuse_existing(path: str, *, is_forced: bool) -> None:
-    """Refuse to write over what is there.
-
-    Raises:
-        UsageError: there is a file, or no folder for one.
-    """
-    if not is_forced and os.path.lexists(path):
-        raise UsageError(f"'{path}' is there already; --force writes over it, 'baseline approve' takes changes over")
-    if not Path(path).absolute().parent.is_dir():
-        raise UsageError(f"there is no folder for '{path}'")

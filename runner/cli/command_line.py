@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner import __version__
-from runner.cli import baseline, compare, demo, history, run, serve, validate
-from runner.cli.reports import fail_plugin, is_plugin_asked_for
 from runner.cli.streams import OutputError, prepare, show, tell
 from runner.errors import EXIT_INTERRUPTED, EXIT_TOOL, EXIT_USAGE, InputError, MailproofError, escape
 
@@ -18,7 +17,16 @@ if TYPE_CHECKING:
 
 # What messages call a URL's place that is in no file.
 COMMAND_LINE = "<command line>"
-COMMANDS = (run, validate, baseline, compare, history, demo, serve)
+# In the order of the help. Each command is a module of this package with its name, unless another stands behind it.
+COMMANDS = {
+    "run": "",
+    "validate": "",
+    "baseline": "",
+    "compare": "",
+    "history": "",
+    "demo": "",
+    "serve": "",
+}
 _EXIT_CODES = """\
 exit codes: 0 passed · 1 something failed or erred, or nothing passed
 2 wrong usage or an invalid file, and nothing was connected
@@ -37,6 +45,11 @@ class _Parser(argparse.ArgumentParser):
             show(message.rstrip("\n"))
 
 
+def load_command(name: str) -> Any:
+    """Return a command's module: `HELP`, `DESCRIPTION`, `add_arguments(parser)`, `perform(options) -> exit code`."""
+    return import_module(f"runner.cli.{COMMANDS[name] or name}")
+
+
 def make_parser(command_name: str = "") -> argparse.ArgumentParser:
     """Return the parser of all commands, or of the one that is named: each costs a millisecond."""
     parser = _Parser(
@@ -48,11 +61,10 @@ def make_parser(command_name: str = "") -> argparse.ArgumentParser:
     )
     parser.add_argument("-V", "--version", action="version", version=f"mailproof {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        if command_name and command_name != command.NAME:
-            continue
+    for name in [command_name] if command_name else COMMANDS:
+        command = load_command(name)
         added = commands.add_parser(
-            command.NAME,
+            name,
             help=command.HELP,
             description=command.DESCRIPTION,
             epilog=_EXIT_CODES,
@@ -100,14 +112,15 @@ def run_command(words: Sequence[str]) -> int:
 
 
 def _fail(words: Sequence[str], code: int, reason: str) -> int:
+    from runner.cli.reports import fail_plugin, is_plugin_asked_for  # noqa: PLC0415
+
     return fail_plugin(reason) if is_plugin_asked_for(words) else code
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
-    names = [command.NAME for command in COMMANDS]
-    parser = make_parser(words[0] if words and words[0] in names else "")
+    parser = make_parser(words[0] if words and words[0] in COMMANDS else "")
     if not words:
-        parser.error(f"which command? {', '.join(names)}")
+        parser.error(f"which command? {', '.join(COMMANDS)}")
     options, rest = parser.parse_known_args(words)
     unknown = [word for word in rest if word.startswith("-") and word != "-"]
     if unknown or (rest and not hasattr(options, "paths")):

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from runner.baseline import CaseFacts, Change
 
-NAME = "compare"
 HELP = "show what differs between two baselines, or between two servers"
 DESCRIPTION = """\
 Shows what differs: between the files of two baselines, or with two targets

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from runner.language.project import Target
     from runner.scheduler import Entry
 
-NAME = "demo"
 HELP = "run the bundled scenarios against an embedded server"
 DESCRIPTION = """\
 Starts an embedded mail server on this machine, runs the bundled scenarios

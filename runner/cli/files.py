@@ -10,7 +10,12 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+from runner.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
 
 # Only for the owner, where a conversation is in it; else as the umask has it.
 PRIVATE_MODE = 0o600
@@ -19,13 +24,51 @@ PUBLIC_MODE = 0o666
 _DEVICES = ("/dev/", "/proc/")
 
 
-def write_whole(path: str, text: str, *, is_private: bool) -> None:
+def add_file_arguments(parser: argparse._ActionsContainer, what: str) -> None:
+    """Add `-o FILE` and `--force` of a command whose result is a text, as `deliver` reads them."""
+    parser.add_argument(
+        "-o", "--output", default="-", metavar="FILE", help=f"write {what} to FILE, not on the terminal"
+    )
+    parser.add_argument("--force", action="store_true", help="write over a file that is there")
+
+
+def deliver(text: str, options: argparse.Namespace, *, is_private: bool = False) -> bool:
+    """Write what a command has made where `-o` says, and return whether that is a file; without it show the text.
+
+    Raises:
+        UsageError: there is a file already, or no folder for one.
+        OSError: it can't be written; nothing of it is left.
+    """
+    from runner.cli.streams import show  # noqa: PLC0415 -- nothing else here writes on the terminal
+
+    if options.output == "-":
+        show(text.removesuffix("\n"))
+        return False
+    refuse_existing(options.output, is_forced=options.force)
+    write_whole(options.output, text, is_private=is_private, may_replace=options.force)
+    return True
+
+
+def refuse_existing(path: str, *, is_forced: bool, advice: str = "") -> None:
+    """Refuse to write over what is there, before any work is done for it.
+
+    Raises:
+        UsageError: there is a file, or no folder for one.
+    """
+    if not is_forced and os.path.lexists(path) and not is_special(path):
+        raise UsageError(f"'{path}' is there already; --force writes over it{advice}")
+    if not Path(path).absolute().parent.is_dir():
+        raise UsageError(f"there is no folder for '{path}'")
+
+
+def write_whole(path: str, text: str, *, is_private: bool, may_replace: bool = True) -> None:
     """Write a text as UTF-8; what was there before stays until the new file is whole.
 
     Raises:
+        UsageError: there is a file, and it may not be replaced.
         OSError: it can't be written; nothing of it is left.
     """
-    with NewFile(path, is_private=is_private) as file:
+    with NewFile(path, is_private=is_private, may_replace=may_replace) as file:
         file.write(text)
         file.finish()
 
@@ -38,8 +81,9 @@ class NewFile:
             full.
     """
 
-    def __init__(self, path: str, *, is_private: bool) -> None:
+    def __init__(self, path: str, *, is_private: bool, may_replace: bool = True) -> None:
         self._temporary: Path | None = None
+        self._may_replace = may_replace
         if is_special(path):
             # A pipe that nobody reads would be waited for for ever.
             flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
@@ -70,8 +114,22 @@ class NewFile:
     def take_place(self) -> None:
         """Let the file be seen at its place, though more may come."""
         if self._temporary:
-            self._temporary.replace(self._place)
+            if self._may_replace:
+                self._temporary.replace(self._place)
+            else:
+                self._take_free_place(self._temporary)
             self._temporary = None
+
+    def _take_free_place(self, temporary: Path) -> None:
+        """Take the place only if nothing has come to it meanwhile: a link, unlike a renaming, replaces nothing."""
+        try:
+            os.link(temporary, self._place)
+        except FileExistsError:
+            raise UsageError(f"'{self._place}' has appeared meanwhile; --force writes over it") from None
+        except OSError:  # a file system without links
+            temporary.replace(self._place)
+            return
+        temporary.unlink()
 
     def finish(self) -> None:
         """Let the file be seen, whole and on the disk."""

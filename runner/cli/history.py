@@ -14,7 +14,6 @@ from runner.errors import EXIT_PASSED, EXIT_TOOL, InputError, Problem, SourceFil
 if TYPE_CHECKING:
     from runner.history import Record
 
-NAME = "history"
 HELP = "show from the results of several runs what fails, what is flaky and what is slow"
 DESCRIPTION = """\
 Shows from the results of several runs, as --report json=FILE writes them,

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 # Every repetition is made before anything connects, and is kept until all are done.
 MOST_REPEATS = 10_000
 
-NAME = "run"
 HELP = "replay scenarios against servers and show in a table what passed"
 DESCRIPTION = """\
 Replays scenarios against targets. Every file is read and checked before

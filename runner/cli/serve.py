@@ -21,7 +21,6 @@ from runner.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, ToolError, UsageErr
 if TYPE_CHECKING:
     from runner.demo import DemoServer, DemoSettings
 
-NAME = "serve"
 HELP = "keep the embedded server up, to write scenarios against"
 DESCRIPTION = """\
 Keeps the embedded server up until Ctrl-C and prints how to reach it, as lines

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from runner.cli.selection import Selection
     from runner.language.model import Scenario
 
-NAME = "validate"
 HELP = "check scenario and project files without connecting"
 DESCRIPTION = """\
 Checks files as `run` does before it connects: YAML, keys, codes, patterns,
