@@ -15,6 +15,7 @@ from functools import cache, partial
 from typing import Any
 
 from runner import connection, errors, mx, process, scheduler, session, surroundings, transcript
+from runner.authoring.lint import RULES, Rule
 from runner.baseline.facts import LATENCIES, SLOWEST
 from runner.baseline.masks import MASKS
 from runner.cli.command_line import make_parser
@@ -564,6 +565,32 @@ def _options(actions: Iterable[argparse.Action]) -> Iterator[tuple[str, str]]:
 # What pages may ask for.
 
 _DEFINITION = ("scenario", "definitions")
+
+
+def lint_list() -> str:
+    """Return the table of the rules of `lint`."""
+    rows = [
+        (f"[`{one.id}`](#{one.id})", one.says + (" Only with `--pedantic`." if one.is_pedantic else ""))
+        for one in _rules()
+    ]
+    return table(("rule", "finds"), rows)
+
+
+def lint_rules() -> str:
+    """Return a section for each rule of `lint`."""
+    return "\n\n".join(_about_rule(one) for one in _rules())
+
+
+def _rules() -> list[Rule]:
+    return sorted(RULES.values(), key=lambda one: (one.is_pedantic, one.id))
+
+
+def _about_rule(one: Rule) -> str:
+    example, remedy = (f"```yaml other\n{text}```" for text in (one.example, one.remedy))
+    parts = [f"### {one.id}", f"{one.says} {one.why}", example, "better:", remedy]
+    return "\n\n".join([*parts, "Only with `--pedantic`."] if one.is_pedantic else parts)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "baseline-masks": baseline_masks,
     "latency-classes": latency_classes,
@@ -620,6 +647,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "limits-of-transcripts": limits_of_transcripts,
     "limits-of-runs": limits_of_runs,
     "shortest-secret": shortest_secret,
+    "lint-list": lint_list,
+    "lint-rules": lint_rules,
     "exit-codes": exit_codes,
     "command-list": command_list,
     "commands": commands,

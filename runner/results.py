@@ -66,6 +66,18 @@ class Difference:
     hint: str = ""
     is_warning: bool = False
 
+    def sentence(self, gist: str = "") -> str:
+        """Return it on one line, as reasons have it; `gist` stands for what came where its first line doesn't tell."""
+        recipient = self.part.partition(" for ")[2]
+        to = f" to message for {recipient}" if recipient else ""
+        return f"expected {_first_line(self.expected)}, got{to} {_first_line(gist or self.actual)}"
+
+
+def _first_line(text: str) -> str:
+    """Return the first line, with a mark where there are more."""
+    line, _, rest = text.partition("\n")
+    return f"{line} …" if rest else line
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

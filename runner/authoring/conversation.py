@@ -90,7 +90,7 @@ class Conversation:
     `protocol` is a name of the language: smtp, lmtp, pop3, imap, sieve, tcp. `host` and `port` are the server's, where
     known (else empty and 0); `title` is a name for the scenario, where the source has one; `source` says where it comes
     from, for the file's first comment. `values` maps variables whose values are known to these, such as `username`; of
-    `secrets` the draft must write no value, whatever form it has.
+    `secrets` the draft must write no value, whatever form it has. `guesses` says in words what its reader has guessed.
     """
 
     protocol: str
@@ -101,3 +101,4 @@ class Conversation:
     source: str = ""
     values: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    guesses: tuple[str, ...] = ()

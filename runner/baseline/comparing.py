@@ -7,6 +7,7 @@ was not compared counts as equal.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field, replace
 from difflib import SequenceMatcher
@@ -31,6 +32,15 @@ _CAPABILITY = "capability "
 _CONSEQUENCES = ("outcome", "reason", "latency")
 # What a server shows of itself where it says yes.
 _SHOWN = ("TLS", "cipher", "certificate", _CAPABILITY)
+#: All parts that a change may be of, by the first words of their names. A further reply to one line has them, too.
+PARTS = (
+    *(CASE, STEP, "outcome", "reason", "chosen", "code", "status", "text", "reply", "capability", "latency"),
+    *("TLS version", "cipher", "certificate", "certificate verified", "certificate problem", "certificate subject"),
+    *("certificate issuer", "certificate names", "certificate key", "certificate validity"),
+)
+# Its name is one word.
+_CAPABILITY_WORDS = 2
+_FURTHER_REPLY = re.compile(r"reply \d+ (?=.)")
 # So many classes of latency are no chance.
 _SLOWER = 2
 
@@ -234,4 +244,25 @@ def _capability(old: Value | None, new: Value | None, masks: Masks) -> Shown | N
 
 def without_parts(changes: Iterable[Change], parts: Sequence[str]) -> list[Change]:
     """Return the changes but for those of parts that nobody wants to be told of, by name or its first words."""
-    return [one for one in changes if not any(f"{one.part} ".startswith(f"{part} ") for part in parts)]
+    return [one for one in changes if not any(is_of_part(one.part, part) for part in parts)]
+
+
+def is_of_part(name: str, part: str) -> bool:
+    """Whether a part is the one that is called so, in whatever reply it stands, or belongs to it.
+
+    >>> is_of_part("capability SIZE", "capability"), is_of_part("reply 2 text", "text"), is_of_part("text", "te")
+    (True, True, False)
+    """
+    return any(f"{one} ".startswith(f"{part} ") for one in (name, _FURTHER_REPLY.sub("", name, count=1)))
+
+
+def is_part(text: str) -> bool:
+    """Whether a change could be of a part that is called so, or one whose name begins with these words.
+
+    >>> is_part("certificate key"), is_part("capability XANY"), is_part("reply 2 code"), is_part("colour")
+    (True, True, True, False)
+    """
+    name = _FURTHER_REPLY.sub("", text, count=1)
+    if name.startswith(_CAPABILITY):
+        return len(name.split()) == _CAPABILITY_WORDS
+    return re.fullmatch(r"reply \d+", name) is not None or any(is_of_part(part, name) for part in PARTS)

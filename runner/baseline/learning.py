@@ -9,18 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
+from itertools import chain
 
-from runner.baseline.facts import LATENCIES, CaseFacts, StepFacts, Value, latency_rank
+from runner.baseline.facts import LATENCIES, CaseFacts, Key, StepFacts, Value, latency_rank
 from runner.baseline.masks import VARIES
 
 _WORDS = re.compile(r"⟨[^⟨⟩]*⟩|\w+|\s+|.", re.DOTALL)
 
 
 def learn(runs: Sequence[tuple[CaseFacts, ...]]) -> tuple[CaseFacts, ...]:
-    """Return the facts of all runs as one: those of the first, what differs in others marked."""
-    others = [{case.key: case for case in run} for run in runs[1:]]
-    return tuple(reduce(_case, (run[case.key] for run in others if case.key in run), case) for case in runs[0])
+    """Return the facts of all runs as one: of each case those of the first run that has it, what differs marked."""
+    found: dict[Key, CaseFacts] = {}
+    for case in chain.from_iterable(runs):
+        found[case.key] = _case(found[case.key], case) if case.key in found else case
+    return tuple(found.values())
 
 
 def _case(one: CaseFacts, other: CaseFacts) -> CaseFacts:

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner import __version__
-from runner.cli.changes import load_baseline, play_for_facts
+from runner.cli.changes import clueless, load_baseline, play_for_facts, tell_clueless
 from runner.cli.files import refuse_existing
 from runner.cli.output import add_output_arguments, now, style
 from runner.cli.reports import Reports
 from runner.cli.streams import show, tell
-from runner.errors import EXIT_FAILED, EXIT_PASSED, UsageError, escape
+from runner.errors import EXIT_FAILED, EXIT_PASSED, ToolError, UsageError, escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -132,8 +132,6 @@ def perform(_: argparse.Namespace) -> int:
 
 
 def _save(options: argparse.Namespace) -> int:
-    from runner.baseline import Baseline, Masks, facts_of, learn, write_baseline  # noqa: PLC0415
-    from runner.cli.files import write_whole  # noqa: PLC0415
     from runner.report import render_run  # noqa: PLC0415
 
     refuse_existing(options.output, is_forced=options.force, advice=", 'baseline approve' takes changes over")
@@ -142,35 +140,69 @@ def _save(options: argparse.Namespace) -> int:
         played = play_for_facts(_planned(options), options)
         runs.append(played.run)
         if played.code:
-            show(render_run(played.run, style(options)).rstrip("\n"))
-            tell(f"mailproof: '{escape(options.output)}' is not written: the run did not come to its end")
-            return played.code
-    run = runs[-1]
-    show(render_run(run, style(options)).rstrip("\n"))
-    cases = [case for case in learn([facts_of(one, Masks()) for one in runs]) if _has_verdict(case.outcome)]
-    left_out = len(run.cases) - len(cases)
-    baseline = Baseline(
-        cases=tuple(cases),
-        targets={case.target: case.endpoint for case in run.cases if case.target},
+            break
+    show(render_run(runs[-1], style(options)).rstrip("\n"))
+    if played.code:
+        return _refuse(options, "the run did not come to its end", played.code)
+    return _keep(runs, options)
+
+
+def _keep(runs: Sequence[RunResult], options: argparse.Namespace) -> int:
+    """Write what the runs have learnt, and tell what is missing; nothing is written where there is nothing."""
+    from runner.results import Outcome  # noqa: PLC0415
+
+    baseline = _learnt(runs, options)
+    unclear = {key: case for run in runs for key, case in clueless(run).items()}
+    if all(case.outcome == Outcome.SKIPPED.value for case in baseline.cases):
+        is_skipped = baseline.cases and not unclear
+        return _refuse(options, "every case was skipped" if is_skipped else "no case came to a verdict", EXIT_FAILED)
+    _write(options.output, baseline)
+    show(f"\n{escape(options.output)}: {_told(baseline)}")
+    missing = unclear.keys() - {case.key for case in baseline.cases}
+    tell_clueless((case for key, case in unclear.items() if key in missing), "; it is not in the file")
+    tell_clueless((case for key, case in unclear.items() if key not in missing), "; learnt from the other runs")
+    if missing:
+        whole = len(missing) + len(baseline.cases)
+        tell(f"mailproof: warning: {len(missing)} of {whole} cases came to no verdict and are not in the file")
+    return EXIT_PASSED if all(run.is_passed for run in runs) else EXIT_FAILED
+
+
+def _learnt(runs: Sequence[RunResult], options: argparse.Namespace) -> Baseline:
+    from runner.baseline import Baseline, Masks, facts_of, learn  # noqa: PLC0415
+
+    # What came to no verdict in one of several runs is learnt from the others: it tells nothing of what varies.
+    facts = []
+    for run in runs:
+        unclear = clueless(run)
+        facts.append(tuple(case for case in facts_of(run, Masks()) if case.key not in unclear))
+    return Baseline(
+        cases=learn(facts),
+        targets={case.target: case.endpoint for case in runs[-1].cases if case.target},
         paths=tuple(options.paths),
         made_by=f"mailproof {__version__}",
         made_at=now(),
-        runs=options.runs,
+        runs=len(runs),
     )
-    if not cases:
-        tell(f"mailproof: '{escape(options.output)}' is not written: no case came to a verdict")
-        return EXIT_FAILED
-    write_whole(options.output, write_baseline(baseline), is_private=False)
-    show(f"\n{escape(options.output)}: {_told(baseline)}")
-    if left_out:
-        tell(f"mailproof: {left_out} of {len(run.cases)} cases came to no verdict and are not kept")
-    return EXIT_PASSED if run.is_passed and not left_out else EXIT_FAILED
 
 
-def _has_verdict(outcome: str) -> bool:
-    from runner.results import Outcome  # noqa: PLC0415
+def _write(path: str, baseline: Baseline) -> None:
+    """Write a file whole, or leave what was there.
 
-    return outcome not in {Outcome.ERROR.value, Outcome.NOT_RUN.value}
+    Raises:
+        ToolError: it can't be written.
+    """
+    from runner.baseline import write_baseline  # noqa: PLC0415
+    from runner.cli.files import write_whole  # noqa: PLC0415
+
+    try:
+        write_whole(path, write_baseline(baseline), is_private=False)
+    except OSError as error:
+        raise ToolError(f"'{path}' can't be written: {(error.strerror or str(error)).lower()}") from error
+
+
+def _refuse(options: argparse.Namespace, why: str, code: int) -> int:
+    tell(f"mailproof: '{escape(options.output)}' is not written: {why}")
+    return code
 
 
 def _planned(options: argparse.Namespace) -> tuple[Entry, ...]:
@@ -195,9 +227,9 @@ def _told(baseline: Baseline) -> str:
 
 
 def _approve(options: argparse.Namespace) -> int:
-    from runner.baseline import Masks, approve, compare, facts_of, write_baseline  # noqa: PLC0415
+    from runner.baseline import Masks, approve, compare, facts_of  # noqa: PLC0415
     from runner.baseline.table import grouped, summary  # noqa: PLC0415
-    from runner.cli.files import write_whole  # noqa: PLC0415
+    from runner.report.layout import counted  # noqa: PLC0415
 
     baseline = load_baseline(options.file)
     if not (options.all or options.only or (sys.stdin.isatty() and sys.stdout.isatty())):
@@ -209,18 +241,18 @@ def _approve(options: argparse.Namespace) -> int:
         return played.code
     masks = Masks(own=baseline.masks)
     facts = facts_of(played.run, masks)
-    clueless = {case.key for case in facts if not _has_verdict(case.outcome)}
+    unclear = clueless(played.run)
     changes = compare(baseline.cases, facts, masks, is_whole=is_whole)
-    groups = grouped(change for change in changes if change.case not in clueless)
+    groups = grouped(change for change in changes if change.case not in unclear)
     accepted = _chosen(groups, options)
     if accepted:
         cases = approve(baseline.cases, facts, changes, set(accepted), masks)
         new = replace(baseline, cases=cases, made_by=f"mailproof {__version__}", made_at=now())
-        write_whole(options.file, write_baseline(new), is_private=False)
-    show(f"{summary(groups)}, {len(accepted)} of {sum(len(one.changes) for one in groups)} places taken over")
-    for key in sorted(clueless):
-        tell(f"mailproof: {key[0]}: no verdict, its part of the baseline stays as it is")
-    is_done = len(accepted) == sum(len(one.changes) for one in groups) and not clueless
+        _write(options.file, new)
+    taken = f", {len(accepted)} of {counted(sum(len(one.changes) for one in groups), 'place')} taken over"
+    show(summary(groups) + (taken if groups else ""))
+    tell_clueless(unclear.values(), "; its part of the baseline stays as it is")
+    is_done = len(accepted) == sum(len(one.changes) for one in groups) and not unclear
     return EXIT_PASSED if is_done else EXIT_FAILED
 
 

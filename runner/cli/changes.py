@@ -13,12 +13,16 @@ from runner.dataclass import dataclass
 from runner.errors import EXIT_TOOL, InputError, Problem, SourceFile, Span, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from runner.baseline import Baseline, Change
+    from runner.baseline.facts import Key
     from runner.report import Style
-    from runner.results import RunResult
+    from runner.results import CaseResult, RunResult
     from runner.scheduler import Entry
+
+# Of the cases without a verdict so many are named.
+MOST_CLUELESS = 20
 
 
 def add_ignore_argument(parser: argparse._ActionsContainer) -> None:
@@ -28,9 +32,44 @@ def add_ignore_argument(parser: argparse._ActionsContainer) -> None:
         dest="ignored",
         action="append",
         default=[],
+        type=_part,
         metavar="PART",
         help="with a baseline: don't tell of changes of this part, such as latency, cipher, certificate; repeatable",
     )
+
+
+def _part(text: str) -> str:
+    from runner.baseline.comparing import PARTS, is_part  # noqa: PLC0415
+    from runner.language.template import did_you_mean  # noqa: PLC0415
+
+    # Servers' capabilities are known by their names in capitals.
+    kind, blank, name = text.partition(" ")
+    part = f"{kind} {name.upper()}" if kind == "capability" and blank else text
+    if is_part(part):
+        return part
+    near = did_you_mean(text, PARTS, "")
+    advice = f"{near} " if near else ""
+    raise argparse.ArgumentTypeError(f"there is no part '{text}'; {advice}the parts are {', '.join(PARTS)}")
+
+
+def clueless(run: RunResult) -> dict[Key, CaseResult]:
+    """Return the cases of a run that came to no verdict."""
+    from runner.baseline.facts import keyed  # noqa: PLC0415
+    from runner.results import Outcome  # noqa: PLC0415
+
+    return {key: case for key, case in keyed(run) if case.outcome in (Outcome.ERROR, Outcome.NOT_RUN)}
+
+
+def tell_clueless(cases: Iterable[CaseResult], more: str = "") -> None:
+    """Tell which cases came to no verdict, and why; `more` says what that means."""
+    from runner.report import telling  # noqa: PLC0415
+    from runner.report.layout import plain  # noqa: PLC0415
+
+    listed = list(cases)
+    for case in listed[:MOST_CLUELESS]:
+        tell(f"mailproof: {telling.name(case)} at {plain(case.target)}: no verdict: {telling.reason(case)}{more}")
+    if (left_out := len(listed) - MOST_CLUELESS) > 0:
+        tell(f"mailproof: … {left_out} more without a verdict{more}")
 
 
 def load_baseline(path: str) -> Baseline:

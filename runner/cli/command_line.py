@@ -21,11 +21,22 @@ COMMAND_LINE = "<command line>"
 COMMANDS = {
     "run": "",
     "validate": "",
+    "show": "",
+    "lint": "",
+    "fmt": "",
+    "new": "",
+    "import": "importing",
+    "record": "",
+    "probe": "",
+    "mirror": "",
     "baseline": "",
     "compare": "",
     "history": "",
     "demo": "",
     "serve": "",
+    "base64": "base64_command",
+    "schema": "",
+    "completion": "",
 }
 _EXIT_CODES = """\
 exit codes: 0 passed · 1 something failed or erred, or nothing passed

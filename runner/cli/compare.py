@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from runner.cli.changes import add_ignore_argument, load_baseline, play_for_facts
+from runner.cli.changes import add_ignore_argument, clueless, load_baseline, play_for_facts, tell_clueless
 from runner.cli.output import add_output_arguments, style
 from runner.cli.reports import Reports
 from runner.cli.streams import show, tell
@@ -73,14 +73,15 @@ def _live(options: argparse.Namespace) -> int:
     if played.code:
         tell("mailproof: nothing is compared: the run did not come to its end")
         return played.code
-    facts = facts_of(played.run, Masks())
+    unclear = clueless(played.run)
+    # Of a server that could not be asked nobody knows in what it differs.
+    unasked = {(scenario, row, number) for scenario, row, _, number in unclear}
+    facts = [case for case in facts_of(played.run, Masks()) if (case.scenario, case.row, case.number) not in unasked]
     old, new = (tuple(case for case in facts if case.target == escape(name)) for name in names)
     changes = compare_targets(old, new, Masks())
     code = _tell(changes, options, *names, is_empty=not (_has_passed(old) and _has_passed(new)))
-    clueless = [case for case in facts if case.outcome == "error"]
-    for case in clueless:
-        tell(f"mailproof: {case.scenario} at {case.target}: no verdict: {case.reason}")
-    return EXIT_FAILED if clueless else code
+    tell_clueless(unclear.values(), "; not compared")
+    return EXIT_FAILED if unclear else code
 
 
 def _has_passed(cases: Sequence[CaseFacts]) -> bool:

@@ -73,6 +73,18 @@ def write_whole(path: str, text: str, *, is_private: bool, may_replace: bool = T
         file.finish()
 
 
+def rewrite(path: str, text: str) -> None:
+    """Write a new text into a file that is there: whoever may read or write it, and what links to it, stays.
+
+    Raises:
+        OSError: it can't be written; the old text is still there.
+    """
+    with NewFile(path, is_private=True) as file:
+        file.take_mode()
+        file.write(text)
+        file.finish()
+
+
 class NewFile:
     """A file that takes its place when it is finished, and is gone if it is closed before.
 
@@ -104,6 +116,14 @@ class NewFile:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def take_mode(self) -> None:
+        """Take over who may read and write the file that is there, and as far as one may, whose it is."""
+        if self._temporary:
+            before = self._place.stat()
+            with suppress(OSError):
+                os.fchown(self._descriptor, before.st_uid, before.st_gid)
+            os.fchmod(self._descriptor, stat.S_IMODE(before.st_mode))
 
     def write(self, text: str) -> None:
         """Write at once; a half of a character, which UTF-8 has none for, is written as its number."""

@@ -22,6 +22,7 @@ from runner.errors import UsageError, escape
 
 if TYPE_CHECKING:
     from runner.cli.files import NewFile
+    from runner.report import Style
     from runner.report.formats import Format
     from runner.results import CaseResult, RunResult
 
@@ -34,6 +35,8 @@ HELP = (
 _STANDARD = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 # What scenarios and projects read is called so, and no report is.
 _INPUT_SUFFIXES = (".yaml", ".yml", ".csv", ".eml", ".sieve", ".pem", ".crt", ".key")
+# What is said last must not be that all is well.
+_INCOMPLETE = "a report was not written: not a pass"
 _TABLE, _EVENTS, _PLUGIN = "table", "jsonl", "nagios"
 
 
@@ -144,8 +147,19 @@ class Reports:
             raise self._lost_output
         if self.standard is None:
             show(table().rstrip("\n"))
-        elif not self.are_shown_as_they_come:
+            return
+        if not self.are_shown_as_they_come:
             self._try(self.standard, lambda: _show(self._standard_text(run)), is_debug=is_debug)
+        if self.is_incomplete and run.is_passed:
+            tell(f"mailproof: {_INCOMPLETE}")
+
+    def closing(self, style: Style) -> str:
+        """Return what stands below the table's sum: it is not green where a report is missing."""
+        if not self.is_incomplete:
+            return ""
+        from runner.report.layout import Colour  # noqa: PLC0415
+
+        return style.paint(_INCOMPLETE, Colour.RED) + "\n"
 
     def write_unrun(self, run: RunResult, file_table: Callable[[], str], *, is_debug: bool) -> None:
         """Write the files of a run that could not begin: what an earlier one has left must not pass for it."""

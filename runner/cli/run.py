@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import signal
+from contextlib import ExitStack
 from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
 from runner.cli import debugging
 from runner.cli.changes import Comparison, add_ignore_argument, comparison
+from runner.cli.mirror import add_fault_argument, mirrored
 from runner.cli.output import add_output_arguments, file_style, now, progress, style
 from runner.cli.reports import Reports
 from runner.cli.streams import tell
@@ -60,6 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_ignore_argument(running)
     running.add_argument("--no-skips", action="store_true", help="a skipped case is a failure")
     running.add_argument(
+        "--mirror", action="store_true", help="play each scenario against its own mirror; no target is needed"
+    )
+    add_fault_argument(running)
+    running.add_argument(
         "--deadline", type=_duration, metavar="TIME", help="stop the whole run after this time, such as 5m"
     )
     add_output_arguments(parser)
@@ -99,16 +105,28 @@ def _duration(text: str) -> float:
 def perform(options: argparse.Namespace) -> int:
     """Perform the command and return its exit code."""
     reports = Reports(options.reports, _inputs(options))
+    if options.faults and not options.mirror:
+        raise UsageError("--fault is what a mirror does: it goes with --mirror")
     compared = comparison(options)
-    try:
-        entries = planned(options, reports)
-    except (InputError, UsageError):
-        _tell_unrun(options, reports)
-        raise
+    with ExitStack() as stack:
+        try:
+            entries = stack.enter_context(mirrored(options)) if options.mirror else planned(options, reports)
+        except (InputError, UsageError):
+            _tell_unrun(options, reports)
+            raise
+        return _play_planned(entries, options, reports, compared)
+
+
+def _play_planned(
+    entries: tuple[Entry, ...], options: argparse.Namespace, reports: Reports, compared: Comparison | None
+) -> int:
+    if options.mirror:
+        tell("mailproof: played against mirrors, which says nothing of any server")
     return play(
         entries,
         options,
         reports,
+        is_embedded=options.mirror,
         compared=compared,
         no_skips=options.no_skips,
         repeat=options.repeat,
@@ -200,7 +218,7 @@ def play(
         more = compared.render if compared is not None else lambda _: ""
         reports.write(
             run,
-            lambda: render_run(run, style(options)) + more(style(options)),
+            lambda: render_run(run, style(options)) + more(style(options)) + reports.closing(style(options)),
             lambda: render_run(run, file_style(options)) + more(file_style(options)),
             is_debug=options.debug,
         )

@@ -124,8 +124,8 @@ class Selection:
     sessions: dict[str, Target]
 
 
-def select(options: argparse.Namespace, *, needs_target: bool) -> Selection:
-    """Read all that the command line names.
+def select(options: argparse.Namespace, *, needs_target: bool, allows_intrusive: bool = False) -> Selection:
+    """Read all that the command line names; what is intrusive only if its tag is named, unless all is allowed.
 
     Raises:
         UsageError: it asks for what can't be.
@@ -162,7 +162,7 @@ def select(options: argparse.Namespace, *, needs_target: bool) -> Selection:
                 raise
     if problems:
         raise InputError(problems)
-    wanted = choose(scenarios, options.words, options.tags)
+    wanted = choose(scenarios, options.words, options.tags, allows_intrusive=allows_intrusive)
     if needs_target and any(target.is_domain for target in chosen):
         from runner.mx import exchangers  # noqa: PLC0415 -- few targets name a domain
 
@@ -344,13 +344,16 @@ def _read(file: ScenarioFile, problems: list[Problem], protocol_of: ProtocolOf |
     return scenario
 
 
-def choose(scenarios: list[Scenario], words: list[str], tags: list[str]) -> list[Scenario]:
+def choose(
+    scenarios: list[Scenario], words: list[str], tags: list[str], *, allows_intrusive: bool = False
+) -> list[Scenario]:
     """Return the scenarios that `-k` and `--tag` leave; intrusive ones only where their tag is named.
 
     Raises:
         UsageError: none is left.
     """
-    chosen = [scenario for scenario in scenarios if _is_chosen(scenario, words, tags)]
+    is_chosen = _fits if allows_intrusive else _is_chosen
+    chosen = [scenario for scenario in scenarios if is_chosen(scenario, words, tags)]
     if chosen:
         return chosen
     asked = " ".join([*(f"-k {word}" for word in words), *(f"--tag {tag}" for tag in tags)])

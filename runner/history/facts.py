@@ -188,17 +188,18 @@ def record_of(run: RunResult, name: str) -> Record:
     for case in run.cases:
         names = (case.scenario, case.row, case.target)
         numbers[names] += 1
-        samples[(*names, numbers[names])] = _sample(case)
+        samples[(*names, numbers[names])] = _sample(case, is_cut=bool(run.interrupted))
     return Record(name, _moment(run.began), run.elapsed, run.interrupted, samples)
 
 
-def _sample(case: CaseResult) -> Sample:
+def _sample(case: CaseResult, *, is_cut: bool) -> Sample:
+    """Return what a case says; what erred in a run that was cut short may have done so for that reason alone."""
+    outcome = Outcome.NOT_RUN if is_cut and case.outcome is Outcome.ERROR else case.outcome
+    idle = (*_IDLE, Outcome.ERROR) if is_cut else _IDLE
     if case.repeats is None:
-        plays = int(case.outcome not in _IDLE)
-        return Sample(case.outcome, case.elapsed, plays, int(case.outcome is Outcome.PASSED))
-    idle = sum(times for times, other in case.repeats.others if other.outcome in _IDLE)
-    plays = max(case.repeats.runs - idle, 0)
-    return Sample(case.outcome, case.elapsed, plays, min(case.repeats.passed, plays))
+        return Sample(outcome, case.elapsed, int(outcome not in _IDLE), int(outcome is Outcome.PASSED))
+    plays = max(case.repeats.runs - sum(times for times, other in case.repeats.others if other.outcome in idle), 0)
+    return Sample(outcome, case.elapsed, plays, min(case.repeats.passed, plays))
 
 
 def _moment(text: str) -> datetime | None:

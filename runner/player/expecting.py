@@ -226,9 +226,8 @@ def _settle_reply(player: Player, link: Link, wanted: Expectation, reply: Reply)
         )
     capture(player, judgement.captures)
     if judgement.is_wrong_code and not wanted.is_warning:
-        to = f" to {owed}" if owed is not None and owed.recipient else ""
-        expected = first_line(judgement.mismatches[0].expected)
-        raise failed(f"expected {expected}, got{to} {player.findings.quote(gist)}", reply.code)
+        first = player.findings.differences[-len(judgement.mismatches)]
+        raise failed(player.findings.sentence(first), reply.code)
 
 
 def gist_of(reply: Reply) -> str:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 MOST_WARNINGS = 1000
 # Of one step; one that reads the replies of many recipients may have many.
 MOST_ANSWERS = 12
+# A reason quotes what was expected and what came, each cut already.
+MOST_OF_REASON = 2 * LINE_WIDTH + 200
 # What is answered and is no command.
 _RESPONSE = " response"
 _PASSED = Outcome.PASSED  # reading it from its class takes longer than comparing it
@@ -88,7 +90,7 @@ class Findings:
         one = Difference(shown(part), shown(expected), shown(actual), shown(hint), is_warning)
         self.differences.append(one)
         if gist and "\n" in one.actual:
-            self.gists = {**(self.gists or {}), one.actual: self.redactor.mask(gist)}
+            self.gists = {**(self.gists or {}), one.actual: cut_line(self.redactor.mask(gist))}
 
     def answered(self, text: str, at: float, to: str = "") -> None:
         """Record what the server said that is wrong, when it had come (in seconds, from the step's start)."""
@@ -135,7 +137,8 @@ class Findings:
             outcome, reason = self._judged(step, differences)
             self.gists = None
         if ended is not None:
-            outcome, reason = ended.outcome, self.show(ended.reason)
+            outcome, reason = ended.outcome, self.redactor.mask(ended.reason)
+            reason = reason if len(reason) < MOST_OF_REASON else excerpt(reason)
         if answers and differences and (whose := whose_reply(step, answers[0].to)):
             first = differences[0]
             hint = f"{first.hint}; {whose}" if first.hint else whose
@@ -166,15 +169,13 @@ class Findings:
     def _judged(self, step: Step, differences: tuple[Difference, ...]) -> tuple[Outcome, str]:
         for one in differences:
             if one.is_warning:
-                self.warn(f"{self._filled_label(step)}: {self._said(one)}")
+                self.warn(f"{self._filled_label(step)}: {self.sentence(one)}")
         first = next((one for one in differences if not one.is_warning), None)
-        return (Outcome.FAILED, self._said(first)) if first is not None else (Outcome.PASSED, "")
+        return (Outcome.FAILED, self.sentence(first)) if first is not None else (Outcome.PASSED, "")
 
-    def _said(self, one: Difference) -> str:
-        recipient = one.part.partition(" for ")[2]
-        to = f" to message for {recipient}" if recipient else ""
-        actual = (self.gists or {}).get(one.actual, one.actual)
-        return f"expected {first_line(one.expected)}, got{to} {first_line(actual)}"
+    def sentence(self, one: Difference) -> str:
+        """Return one of the differences of the step under way as a reason has it."""
+        return one.sentence((self.gists or {}).get(one.actual, ""))
 
     def left_out(self, steps: Iterable[Step], outcome: Outcome, reason: str = "") -> None:
         """Record steps that were skipped or not run."""

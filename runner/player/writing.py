@@ -151,13 +151,13 @@ def _led(machine: Machine, line: Line) -> Line:
     It is made when the lines before it are sent already: what goes in front may depend on them.
     """
     lead = machine.lead(line.data) if line.has_tag else b""
-    marks = _with_password(machine, line)
+    marks = with_password(machine, line)
     if lead:
         marks = tuple(replace(mark, start=mark.start + len(lead), end=mark.end + len(lead)) for mark in marks)
     return replace(line, data=lead + line.data, marks=marks)
 
 
-def _with_password(machine: Machine, line: Line) -> tuple[Mark, ...]:
+def with_password(machine: Machine, line: Line) -> tuple[Mark, ...]:
     """Return a line's marks, with one more where the protocol has a password; a secret in it gives its name."""
     text = line.data.rstrip(b"\r\n").decode("latin-1")
     found = machine.password_at.match(text) if machine.password_at is not None else None

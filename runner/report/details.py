@@ -160,13 +160,7 @@ def _session(case: CaseResult, name: str) -> str:
 
 def is_told_by_differences(step: StepResult) -> bool:
     """Whether the reason repeats what stands below it, expected above actual."""
-    reasons = (f"expected {_first_line(one.expected)}, got {_first_line(one.actual)}" for one in step.differences)
-    return step.reason in reasons
-
-
-def _first_line(text: str) -> str:
-    end = text.find("\n")
-    return text if end < 0 else f"{text[:end]} …"
+    return any(step.reason == one.sentence() for one in step.differences)
 
 
 def _differences(differences: tuple[Difference, ...], style: Style) -> list[str]:
@@ -231,12 +225,7 @@ def _label(word: str) -> str:
 
 def _warnings(case: CaseResult, style: Style) -> list[str]:
     """Return the warnings that no step above has told."""
-    told = {
-        f"{step.label}: expected {_first_line(one.expected)}, got {_first_line(one.actual)}"
-        for step in case.steps
-        for one in step.differences
-        if one.is_warning
-    }
+    told = {f"{step.label}: {one.sentence()}" for step in case.steps for one in step.differences if one.is_warning}
     told.update(f"{step.label}: {step.reason}" for step in case.steps if step.is_cleanup)
     warnings = [text for text in case.warnings if text not in told]
     lines = [row for text in warnings[:MOST_WARNINGS] for row in _prose("warning", text, style)]

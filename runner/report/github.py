@@ -17,7 +17,7 @@ from runner.errors import escape
 from runner.report import telling
 from runner.report.details import PROSE_LIMIT, render_case_reason, render_step
 from runner.report.layout import Style, counted, ends, plain
-from runner.report.verdict import failures, fault, summary, verdict
+from runner.report.verdict import fault, summary, verdict
 from runner.results import Outcome
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _errors(run: RunResult) -> list[_Annotation]:
 def _of_case(case: CaseResult) -> Iterator[_Annotation]:
     """Yield an error for each step that failed, and for what no step tells; one at least."""
     is_told = False
-    for often, one in failures(case):
+    for often, one in telling.failures(case):
         title = _title(case, one.outcome.value, often)
         numbered = enumerate(one.steps, 1)
         failed = [(number, step) for number, step in numbered if step.outcome.is_failure and not step.is_cleanup]

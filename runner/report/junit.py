@@ -16,6 +16,7 @@ from runner.dataclass import dataclass
 from runner.errors import escape
 from runner.report import telling
 from runner.report.layout import plain
+from runner.report.verdict import EMBEDDED, untold_fault
 from runner.results import Outcome
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def render_junit(run: RunResult) -> str:
     A run that was interrupted or in which nothing passed has one more test case, with an error.
     """
     suites = [_suite(run, target) for target in dict.fromkeys(case.target for case in run.cases)]
-    if fault := telling.fault(run):
+    if fault := untold_fault(run):
         suites.append(_suite_of_run(fault))
     counts = {key: sum(suite.counts[key] for suite in suites) for key in ("tests", "failures", "errors")}
     lines = [
@@ -127,7 +128,7 @@ def _properties(run: RunResult, cases: list[CaseResult]) -> dict[str, str]:
         "target": _target(cases[0].target),
         "endpoint": ", ".join(_distinct(case.endpoint for case in cases)),
         "tls": ", ".join(_distinct(case.tls for case in cases)),
-        "server": telling.EMBEDDED if run.is_embedded else "",
+        "server": EMBEDDED if run.is_embedded else "",
     }
     ended = Counter(case.outcome for case in cases)
     counts = {f"outcome.{outcome.value}": str(ended[outcome]) for outcome in Outcome}

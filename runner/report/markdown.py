@@ -16,7 +16,7 @@ from runner.report import telling
 from runner.report.details import MOST_LINES, MOST_REASONS, PROSE_LIMIT, render_case_reason, render_step
 from runner.report.excerpt import render_transcripts
 from runner.report.layout import Style, counted, plain
-from runner.report.verdict import failures, fault, summary, verdict
+from runner.report.verdict import fault, summary, verdict
 from runner.results import Outcome
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _warning(found: tuple[CaseResult, str]) -> str:
 
 def _failure(case: CaseResult) -> str:
     blocks = [f"#### {_name(case)}: {case.outcome.value}"]
-    told = failures(case) or [("", case)]
+    told = telling.failures(case) or [("", case)]
     for often, one in told[:MOST_REASONS]:
         blocks += [f"{one.outcome.value} {often}:"] if often else []
         blocks += _steps(one)

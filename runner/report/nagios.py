@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from runner.report import telling
 from runner.report.details import PROSE_LIMIT
 from runner.report.layout import plain
-from runner.report.verdict import distinct, fault, summary
+from runner.report.verdict import EMBEDDED, distinct, fault, summary
 from runner.results import Outcome
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def render_unknown(reason: str) -> str:
 
 
 def _status(run: RunResult) -> str:
-    embedded = "this was the embedded server, not one of yours" if run.is_embedded else ""
+    embedded = EMBEDDED if run.is_embedded else ""
     told = [fault(run), summary(run), embedded, *(_told(case) for case in _notable(run)[:1])]
     return _inert(plain("; ".join(text for text in told if text), STATUS_WIDTH))
 

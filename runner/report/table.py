@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from runner.dataclass import dataclass
 from runner.report.details import COLOURS, render_details
 from runner.report.layout import Style, counted, cut, pad, plain, width, wrap
+from runner.report.verdict import EMBEDDED, NOTHING_PASSED, summary
 from runner.results import Outcome
 
 if TYPE_CHECKING:
@@ -62,16 +63,13 @@ def render_table(run: RunResult, style: Style) -> list[str]:
 
 def render_summary(run: RunResult, style: Style) -> list[str]:
     """Return how many cases ended how, and what else makes a run what it is."""
-    told = ", ".join(counts(run))
     start = f"interrupted ({plain(run.interrupted)}): " if run.interrupted else ""
-    times = max((case.repeats.runs for case in run.cases if case.repeats), default=0)
-    each = f", each case {times} times" if times else ""
-    lines = wrap(f"{start}{told} in {run.elapsed:.2f} s{each}{_against(run)}", style.width, style.width - 2)
+    lines = wrap(f"{start}{summary(run)}{_against(run)}", style.width, style.width - 2)
     lines = [lines[0], *("  " + row for row in lines[1:])]
     if run.is_embedded:
-        lines.append("this was the embedded server, not one of yours")
+        lines.append(EMBEDDED)
     if not run.count(Outcome.PASSED) and not any(case.outcome.is_failure for case in run.cases):
-        lines.append("nothing passed: not a pass")
+        lines.append(NOTHING_PASSED)
     if style.verbosity == "quiet":
         lines += _told_warnings(run, style)
     return [style.paint(line, _verdict(run)) for line in lines]
@@ -83,16 +81,6 @@ def _told_warnings(run: RunResult, style: Style) -> list[str]:
     lines = [cut(f"warning: {plain(text)}", style.width) for text in warnings[:QUIET_WARNINGS]]
     left_out = len(warnings) - QUIET_WARNINGS
     return [*lines, f"… {left_out} more warnings"] if left_out > 0 else lines
-
-
-def counts(run: RunResult) -> list[str]:
-    """Return `12 passed` and the like; what nobody had is left out, but for passed and failed."""
-    told = [
-        counted(number, "error") if outcome is Outcome.ERROR else f"{number} {outcome.value}"
-        for outcome in Outcome
-        if (number := run.count(outcome)) or outcome in (Outcome.PASSED, Outcome.FAILED)
-    ]
-    return [*told, counted(run.warnings, "warning")] if run.warnings else told
 
 
 def _verdict(run: RunResult) -> Colour:

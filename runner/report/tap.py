@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from runner.errors import escape
 from runner.report import telling
 from runner.report.layout import plain
+from runner.report.verdict import EMBEDDED, untold_fault
 from runner.results import Outcome
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ def render_tap(run: RunResult) -> str:
     A run that was interrupted or in which nothing passed has one more test point, which is not ok; `Bail out!` ends
     what was interrupted.
     """
-    fault = telling.fault(run)
+    fault = untold_fault(run)
     lines = ["TAP version 14", f"1..{len(run.cases) + bool(fault)}"]
     if run.is_embedded:
-        lines.append(f"# {telling.EMBEDDED}")
+        lines.append(f"# {EMBEDDED}")
     for number, case in enumerate(run.cases, 1):
         lines += _test_point(number, case)
     if fault:

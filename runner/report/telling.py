@@ -1,7 +1,7 @@
-"""What every report in plain lines says of a case and of a run: its name, its reason, its place, what came of it.
+"""What every report in plain lines says of a case: its name, its reason, its place, what came of it.
 
 The texts are escaped and bounded, a line each without a line end, and not laid out in columns. This module must not
-know a format: what a format could take for its own, it escapes itself.
+know a format: what a format could take for its own, it escapes itself. What a run comes to says `verdict`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,11 @@ from runner.report.layout import Style, counted, plain
 from runner.results import Outcome
 
 if TYPE_CHECKING:
-    from runner.results import CaseResult, Place, RunResult, StepResult
-
-EMBEDDED = "this was the embedded server, not one of yours"
+    from runner.results import CaseResult, Place, StepResult
 
 # No line is wrapped: the widest of them is bounded, and whoever shows these lines has a way to wrap them.
 _UNWRAPPED = Style(columns=1_000_000)
 _LEFT_OUT = (Outcome.SKIPPED, Outcome.NOT_RUN)
-_RED = (Outcome.FAILED, Outcome.ERROR, Outcome.NOT_RUN)
 
 
 def name(case: CaseResult) -> str:
@@ -68,13 +65,17 @@ def place(case: CaseResult) -> Place | None:
     return next((one for one in steps if case.place is None or one.file == case.place.file), case.place)
 
 
-def fault(run: RunResult) -> str:
-    """Return what makes a run red that no case tells: it was interrupted, or nothing passed; else nothing."""
-    if run.interrupted:
-        return f"the run was interrupted: {plain(run.interrupted)}"
-    if run.is_passed or any(case.outcome in _RED for case in run.cases):
-        return ""
-    return "nothing passed: not a pass"
+def failures(case: CaseResult) -> list[tuple[str, CaseResult]]:
+    """Return the results that show how a case failed, each with how often it came; of one played once its own.
+
+    Nothing for a case that didn't fail.
+    """
+    if not case.outcome.is_failure:
+        return []
+    if case.repeats is None:
+        return [("", case)]
+    runs = case.repeats.runs
+    return [(f"{count} of {runs} times", one) for count, one in case.repeats.others if one.outcome.is_failure]
 
 
 def _in_scenario(step: StepResult) -> Place:

@@ -1,4 +1,4 @@
-"""What a run comes to, in the words that reports without a layout of their own share: one word, the counts, the fault.
+"""What a run comes to, in the words that reports share: one word, the counts, what makes it red.
 
 The texts are escaped and bounded, a line each. This module must not know a format or how a case is told.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar
 
-from runner.report import telling
-from runner.report.layout import counted
-from runner.report.table import counts
-from runner.results import CaseResult, Outcome, RunResult
+from runner.report.layout import counted, plain
+from runner.results import Outcome, RunResult
+
+EMBEDDED = "this was the embedded server, not one of yours"
+NOTHING_PASSED = "nothing passed: not a pass"
+_RED = (Outcome.FAILED, Outcome.ERROR, Outcome.NOT_RUN)
 
 _Key = TypeVar("_Key", bound=Hashable)
 
@@ -32,34 +34,37 @@ def verdict(run: RunResult) -> str:
 
 
 def summary(run: RunResult) -> str:
-    """Return how many cases ended how, and how long the run took.
+    """Return how many cases ended how, and how long the run took; what nobody had is left out.
 
     >>> summary(RunResult((), 1.5))
     '0 passed, 0 failed in 1.50 s'
     """
+    told = [
+        counted(number, "error") if outcome is Outcome.ERROR else f"{number} {outcome.value}"
+        for outcome in Outcome
+        if (number := run.count(outcome)) or outcome in (Outcome.PASSED, Outcome.FAILED)
+    ]
+    if run.warnings:
+        told.append(counted(run.warnings, "warning"))
     times = max((case.repeats.runs for case in run.cases if case.repeats), default=0)
     each = f", each case {times} times" if times else ""
-    return f"{', '.join(counts(run))} in {run.elapsed:.2f} s{each}"
+    return f"{', '.join(told)} in {run.elapsed:.2f} s{each}"
+
+
+def untold_fault(run: RunResult) -> str:
+    """Return what makes a run red where each of its cases shows its own colour: it was interrupted, nothing passed."""
+    if run.interrupted:
+        return f"the run was interrupted: {plain(run.interrupted)}"
+    if run.is_passed or any(case.outcome in _RED for case in run.cases):
+        return ""
+    return NOTHING_PASSED
 
 
 def fault(run: RunResult) -> str:
     """Return what makes a run red that no failed case tells: a run that isn't green has either."""
     left_out = run.count(Outcome.NOT_RUN)
     is_told = not left_out or any(case.outcome.is_failure for case in run.cases)
-    return telling.fault(run) or ("" if is_told else f"{counted(left_out, 'case')} not run")
-
-
-def failures(case: CaseResult) -> list[tuple[str, CaseResult]]:
-    """Return the results that show how a case failed, each with how often it came; of one played once its own.
-
-    Nothing for a case that didn't fail.
-    """
-    if not case.outcome.is_failure:
-        return []
-    if case.repeats is None:
-        return [("", case)]
-    runs = case.repeats.runs
-    return [(f"{count} of {runs} times", one) for count, one in case.repeats.others if one.outcome.is_failure]
+    return untold_fault(run) or ("" if is_told else f"{counted(left_out, 'case')} not run")
 
 
 def distinct(keys: Iterable[_Key], again: Callable[[_Key, int], _Key], taken: Iterable[_Key] = ()) -> list[_Key]:

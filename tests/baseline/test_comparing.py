@@ -4,7 +4,7 @@ import pytest
 from baseline_samples import case, changes, encrypted, facts, heard, not_run, step, told
 
 from runner.baseline import Masks, compare, learn
-from runner.baseline.comparing import compare_targets, without_parts
+from runner.baseline.comparing import PARTS, compare_targets, is_part, without_parts
 from runner.baseline.masks import VARIES, compile_mask
 from runner.results import Outcome
 
@@ -229,3 +229,32 @@ def test_parts_that_are_ignored():
     after = case(step(heard("251"), tls=encrypted(certificate=b"x"), capabilities={"DSN": ()}))
     found = changes(case(step(heard("250"), tls=encrypted(certificate=b"y"))), after)
     assert ["code"] == [one.part for one in without_parts(found, ["certificate", "capability"])]
+
+
+@pytest.mark.parametrize(
+    ("ignored", "left"),
+    [
+        ("text", ["code", "reply 2 code"]),
+        ("code", ["text", "reply 2 text"]),
+        ("reply 2", ["code", "text"]),
+        ("te", None),
+    ],
+)
+def test_ignored_in_every_reply(ignored, left):
+    """A part of a further reply is one of its kind; a piece of a word is none."""
+    before = case(step(heard("250", "a"), heard("250", "b")))
+    found = changes(before, case(step(heard("550", "c"), heard("550", "d"))))
+    names = [one.part for one in found]
+    assert (left or names) == [one.part for one in without_parts(found, [ignored])]
+
+
+def test_every_part_can_be_ignored():
+    """Whatever a run brings, there is a word for it; and what never comes is no part."""
+    tls = encrypted(certificate=b"broken")
+    one = step(heard("250", "a", status="2.0.0", latency=3), heard("251", "b"), capabilities={"SIZE": ("1",)}, tls=tls)
+    failed = step(outcome=Outcome.FAILED, reason="no", chosen="PLAIN", sent="auth")
+    named = {name for told in facts(case(one, failed))[0].steps for name in told.parts}
+    assert named > {"chosen", "latency", "reply 2 code", "capability SIZE", "certificate problem", "reason"}
+    assert set() == {name for name in named if not is_part(name)}
+    assert [True] * len(PARTS) == list(map(is_part, PARTS))
+    assert [False] * 5 == list(map(is_part, ("latenc", "capability A B", "reply x", "", "codes")))

@@ -1,5 +1,6 @@
 """Baselines on the command line: what is written, what is shown, exit codes; no secret is kept, nothing is half done."""
 
+import errno
 import json
 import os
 import pty
@@ -9,7 +10,7 @@ import pytest
 from commands import ended, scenario, start, url, write
 from fake_server import FakeServer
 
-from runner.errors import EXIT_FAILED, EXIT_PASSED, EXIT_USAGE
+from runner.errors import EXIT_FAILED, EXIT_PASSED, EXIT_TOOL, EXIT_USAGE
 
 PASSWORD = "pencil-and-paper"
 ASKING = """\
@@ -32,9 +33,13 @@ class Changing:
         self.capabilities = ["SIZE 1000", "DSN"]
         self.verified = "252 2.1.5 maybe"
         self.count = 0
+        self.mute = set()  # the numbers of the connections that are not greeted
 
     def __call__(self, conn):
         self.count += 1
+        if self.count in self.mute:
+            conn.wait_for_eof()
+            return
         conn.send(b"220 mx ESMTP\r\n")
         while line := conn.line():
             word = line[:4].upper()
@@ -111,6 +116,21 @@ class TestSave:
         """That is told before anything connects."""
         assert (EXIT_USAGE, 0) == (mailproof("baseline", "save", "-o", "no/mx.baseline").code, changing.count)
 
+    def test_unwritable(self, mailproof, saved, folder, monkeypatch):
+        """A full disk is told with the file's name, and what was there stays."""
+        before = (folder / "mx.baseline").read_bytes()
+
+        def fill(*_, **__):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("runner.cli.files.write_whole", fill)
+        saved.capabilities = ["SIZE 1"]
+        for words in (("save", "--force", "-o", "mx.baseline"), ("approve", "--all", "mx.baseline")):
+            told = mailproof("baseline", *words)
+            message = "mailproof: 'mx.baseline' can't be written: no space left on device\n"
+            assert (EXIT_TOOL, message) == (told.code, told.err)
+        assert before == (folder / "mx.baseline").read_bytes()
+
     def test_no_verdict(self, mailproof, changing, folder):
         """Where a server can't be asked nothing is written."""
         told = mailproof("baseline", "save", "-o", "x", "--target", "smtp://127.0.0.1:1")
@@ -119,6 +139,44 @@ class TestSave:
             "no case came to a verdict" in told.err,
             (folder / "x").exists(),
         )
+
+    def test_nothing_but_skips(self, mailproof, changing, folder):
+        """A file that holds no word of a server would be equal to whatever comes."""
+        write(folder, {"three.yaml": scenario("three", requires="{target_tag: other}")})
+        told = mailproof("baseline", "save", "-o", "x", "three.yaml")
+        assert (EXIT_FAILED, False) == (told.code, (folder / "x").exists())
+        assert "mailproof: 'x' is not written: every case was skipped\n" == told.err
+
+    def test_some_without_a_verdict(self, mailproof, changing, folder):
+        """The others are kept, and what is missing is named, with the reason; the exit code tells of it, too."""
+        text = (folder / "mailproof.yaml").read_text()
+        (folder / "mailproof.yaml").write_text(text.replace("{mx:", "{dead: 'smtp://127.0.0.1:1', mx:"))
+        told = mailproof("baseline", "save", "-o", "mx.baseline")
+        assert EXIT_FAILED == told.code
+        assert (
+            "mailproof: one at dead: no verdict: expect 220: no connection to 127.0.0.1:1: connection refused"
+            in told.err
+        )
+        assert "; it is not in the file\n" in told.err
+        assert told.err.endswith("mailproof: warning: 2 of 4 cases came to no verdict and are not in the file\n")
+        kept = (folder / "mx.baseline").read_text()
+        assert (2, 0) == (kept.count("target: 'mx'"), kept.count("target: 'dead'"))
+
+    def test_without_a_verdict_once(self, mailproof, changing, folder):
+        """What is learnt from several runs is learnt from those that had a verdict: nothing varies for it."""
+        changing.mute = {2}
+        write(folder, {"quick.yaml": ASKING.format(name="quick").replace("steps:", "timeout: 300ms\nsteps:")})
+        told = mailproof("baseline", "save", "-o", "mx.baseline", "--runs", "3", "quick.yaml")
+        assert EXIT_FAILED == told.code
+        assert "quick at mx: no verdict: expect 220: no greeting within 0.3 s" in told.err
+        assert told.err.endswith("; learnt from the other runs\n")
+        assert "'⟨varies⟩'" not in (folder / "mx.baseline").read_text()
+
+    def test_failed_in_an_earlier_run(self, mailproof, changing, folder):
+        """One that passed the last time is no whole success."""
+        changing.verified = "25{count} 2.1.5 maybe"
+        write(folder, {"quick.yaml": ASKING.format(name="quick").replace("expect: any", "expect: 252")})
+        assert EXIT_FAILED == mailproof("baseline", "save", "-o", "mx.baseline", "--runs", "2", "quick.yaml").code
 
     def test_failed_scenario(self, mailproof, changing, folder):
         """What the server said is kept, and the exit code tells that it was wrong."""
@@ -139,7 +197,9 @@ class TestRun:
     def test_ignored(self, mailproof, saved):
         """A part that nobody wants to be told of."""
         saved.capabilities = ["SIZE 1000"]
-        assert EXIT_PASSED == mailproof("run", "--baseline", "mx.baseline", "--ignore", "capability DSN").code
+        for part in ("capability DSN", "capability dsn", "capability"):
+            assert EXIT_PASSED == mailproof("run", "--baseline", "mx.baseline", "--ignore", part).code
+        assert EXIT_FAILED == mailproof("run", "--baseline", "mx.baseline", "--ignore", "capability SIZE").code
 
     def test_in_reports(self, mailproof, saved):
         """Other reports have it, too."""
@@ -166,9 +226,18 @@ class TestRun:
             (("--baseline", "scenarios/one.yaml"), "no baseline"),
             (("--baseline", "mx.baseline", "--repeat", "2"), "leave --repeat out"),
             (("--ignore", "latency"), "--ignore is for a comparison"),
+            (
+                ("--baseline", "mx.baseline", "--ignore", "latancy"),
+                "no part 'latancy'; did you mean 'latency'? the parts",
+            ),
+            (("--baseline", "mx.baseline", "--ignore", "weather"), "no part 'weather'; the parts are case, step, "),
+            (("--baseline", "mx.baseline", "--ignore", ""), "no part ''; the parts are"),
             (("--baseline", "mx.baseline", "--report", "tap=mx.baseline"), "a run reads such"),
         ],
-        ids=["missing", "another file", "repeat", "ignore alone", "report over it"],
+        ids=[
+            *("missing", "another file", "repeat", "ignore alone", "near part", "no such part", "empty part"),
+            "report over it",
+        ],
     )
     def test_refused(self, mailproof, saved, words, why):
         """Before anything connects."""
@@ -189,6 +258,13 @@ class TestApprove:
         ]
         assert without_time[0] == without_time[1]
         assert EXIT_PASSED == mailproof("compare", "mx.baseline", "new.baseline").code
+
+    def test_nothing_changed(self, mailproof, saved, folder):
+        """That is said, and the file stays as it is."""
+        before = (folder / "mx.baseline").read_bytes()
+        told = mailproof("baseline", "approve", "mx.baseline", "--all")
+        assert (EXIT_PASSED, "nothing changed\n") == (told.code, told.out)
+        assert before == (folder / "mx.baseline").read_bytes()
 
     def test_only(self, mailproof, saved):
         """The rest is told again."""
@@ -259,9 +335,21 @@ class TestCompare:
         assert ["where", "what", "mx", "new"] == told.out.splitlines()[0].split()
 
     def test_nothing_to_compare(self, mailproof, changing):
-        """A server that can't be asked is not the same as another."""
+        """A server that can't be asked is not the same as another, and in what it differs nobody knows."""
         told = mailproof("compare", "--target", "mx", "--target", "smtp://127.0.0.1:1")
-        assert EXIT_FAILED == told.code
+        assert (EXIT_FAILED, "nothing was compared: that is not the same as no change\n") == (told.code, told.out)
+        assert "two at smtp://127.0.0.1:1: no verdict: expect 220: no connection to 127.0.0.1:1" in told.err
+
+    def test_a_part_without_a_verdict(self, mailproof, changing, folder):
+        """The rest is compared, and the exit code tells that it is not all."""
+        write(folder, {"scenarios/three.yaml": ASKING.format(name="three").replace("steps:", "timeout: 300ms\nsteps:")})
+        other = Changing()
+        other.mute = {3}
+        with FakeServer(other) as server:
+            targets = ("--target", "mx", "--target", url(server), "--per-target", "1")
+            told = mailproof("compare", *targets, "scenarios/one.yaml", "scenarios/two.yaml", "scenarios/three.yaml")
+        assert (EXIT_FAILED, "nothing changed\n") == (told.code, told.out)
+        assert (1, True) == (told.err.count("\n"), told.err.startswith("mailproof: three at smtp://"))
 
     @pytest.mark.parametrize("words", [(), ("a",), ("--target", "mx"), ("--target", "mx", "--target", "mx")])
     def test_wrong_usage(self, mailproof, changing, words):

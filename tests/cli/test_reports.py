@@ -179,6 +179,22 @@ class TestUnwritable:
         assert "testsuites" == ET.parse(folder / "good.xml").getroot().tag
         assert {"a.yaml", "taken", "pipe", "good.xml"} == set(os.listdir(folder))
 
+    @pytest.mark.parametrize("words", [[], ["-q"], ["--report", "table"]], ids=["table", "quiet", "asked for"])
+    def test_the_last_word_is_not_that_all_is_well(self, run, words):
+        """Below the sum stands that a report is missing, in red."""
+        result = run("--report", "json=none/out", "--color", "always", *words)
+        assert EXIT_TOOL == result.code
+        assert result.out.endswith("\x1b[0m\n\x1b[31ma report was not written: not a pass\x1b[0m\n")
+        assert "not written" not in run("--report", "json=out").out
+
+    @pytest.mark.parametrize("name", ["github", "markdown", "tap", "jsonl"])
+    def test_in_place_of_the_table_it_is_told_beside(self, run, name):
+        """What a program reads of the run stays as it is."""
+        result = run("--report", "json=none/out", "--report", name)
+        assert EXIT_TOOL == result.code
+        assert result.err.endswith("no such file or directory\nmailproof: a report was not written: not a pass\n")
+        assert "not written" not in result.out
+
     @not_as_root
     @pytest.mark.parametrize(("what", "mode"), [("old", 0o400), (".", 0o500)])
     def test_what_may_not_be_written_is_not(self, run, folder, what, mode):

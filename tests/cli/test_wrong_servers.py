@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from commands import environment, polite, scenario, url, write
 from fake_server import FakeServer
-from zoo import FLOODS, SCENARIOS, ZOO, Zoo, differences, verdicts
+from zoo import FLOODS, SCENARIOS, ZOO, Zoo, differences, refusing_port, verdicts
 
 from runner.errors import EXIT_FAILED
 
@@ -23,6 +24,15 @@ print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1], 
 sys.exit(code)
 """
 MIB = 1024
+
+
+def test_the_port_that_refuses_stays_free():
+    """No other server of the zoo can get it, and whoever connects is refused."""
+    with refusing_port() as port:
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
 class TestZoo:

@@ -173,11 +173,12 @@ ZOO = {
 FLOODS = (*tuple(name for name in ZOO if name.startswith(("endless-", "floods-"))), "tls-garbage")
 
 
-def unused_port():
-    """Return a port on which nobody listens."""
+@contextlib.contextmanager
+def refusing_port():
+    """A port on which nobody listens, and which nobody else can take meanwhile."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+        yield sock.getsockname()[1]
 
 
 class Zoo:
@@ -193,7 +194,7 @@ class Zoo:
         for name in self.names:
             beast = ZOO[name]
             if beast.handler is None:
-                ports[name] = unused_port()
+                ports[name] = self._stack.enter_context(refusing_port())
             else:
                 ports[name] = self._stack.enter_context(FakeServer(beast.handler)).port
         lines = [

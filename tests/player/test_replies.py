@@ -321,6 +321,14 @@ def test_a_long_reply_is_shortened(run):
     assert len(result.steps[1].reason) < 600
 
 
+def test_a_long_line_is_cut_once(run):
+    """The reason counts what is left out as the difference does."""
+    result = run("  - expect: 250", b"220 " + b"x" * 1000 + b"\r\n").result
+    (step,) = result.steps
+    assert f"expected 250, got {step.differences[0].actual}" == step.reason
+    assert step.reason.endswith("x… 604 characters left out")
+
+
 @pytest.mark.parametrize(
     ("server", "outcome"),
     [

@@ -47,53 +47,62 @@ def texts(most: int = 4) -> st.SearchStrategy[str]:
 
 
 SECONDS = st.floats(0, 1000, allow_nan=False)
-PLACES = st.builds(Place, texts(2).map(lambda text: f"{text}.yaml"), st.integers(1, 999), st.integers(1, 99))
-DIFFERENCES = st.builds(Difference, st.just("code") | texts(1), texts(), texts(), texts(2), st.booleans())
-STEPS = st.builds(
-    StepResult,
-    label=texts(),
-    place=PLACES,
-    outcome=st.sampled_from(Outcome),
-    started=SECONDS,
-    elapsed=SECONDS,
-    because=texts(2),
-    reason=texts(),
-    differences=st.lists(DIFFERENCES, max_size=2).map(tuple),
-    session=st.just("") | texts(1),
-    is_cleanup=st.booleans(),
-    used_at=st.lists(PLACES, max_size=2).map(tuple),
-)
-EVENTS = st.one_of(
-    st.tuples(st.just(0.1), st.sampled_from("CS"), st.binary(max_size=40)),
-    st.tuples(st.just(0.1), st.sampled_from("CS"), texts().map(lambda text: text.encode("utf-8", "surrogatepass"))),
-    st.tuples(st.just(0.1), st.just("*"), texts(2)),
-)
-TRANSCRIPTS = st.builds(
-    lambda events, session: transcript(*events, session=session),
-    st.lists(EVENTS, max_size=3),
-    st.just("main") | texts(1),
-)
-CASES = st.builds(
-    CaseResult,
-    scenario=texts(),
-    target=st.sampled_from(("mx", "", "smtp://mx.example:25", "\x9b31m#<")),
-    outcome=st.sampled_from(Outcome),
-    reason=st.just("") | texts(),
-    place=st.none() | PLACES,
-    elapsed=SECONDS,
-    endpoint=texts(1),
-    tls=texts(1),
-    description=texts(2),
-    steps=st.lists(STEPS, max_size=2).map(tuple),
-    warnings=st.lists(texts(2), max_size=2).map(tuple),
-    row=st.just("") | texts(2),
-    transcripts=st.lists(TRANSCRIPTS, max_size=1).map(tuple),
-    started=st.just(BEGUN),
-)
-RUNS = st.builds(
-    RunResult,
-    cases=st.lists(CASES, max_size=4).map(tuple),
-    elapsed=SECONDS,
-    interrupted=st.sampled_from(("", "", "SIGINT", "the # deadline\n]]>")),
-    began=st.sampled_from(("", "2026-01-02T03:04:05.678901+00:00", "yesterday")),
-)
+
+
+def runs_with(text: st.SearchStrategy[str], began: st.SearchStrategy[str]) -> st.SearchStrategy[RunResult]:
+    """Runs of every kind in which each text from outside is one of these."""
+    maybe = st.just("") | text
+    places = st.builds(Place, text.map(lambda name: f"{name}.yaml"), st.integers(1, 999), st.integers(1, 99))
+    differences = st.builds(Difference, st.just("code") | text, text, text, text, st.booleans())
+    steps = st.builds(
+        StepResult,
+        label=text,
+        place=places,
+        outcome=st.sampled_from(Outcome),
+        started=SECONDS,
+        elapsed=SECONDS,
+        because=text,
+        reason=text,
+        differences=st.lists(differences, max_size=2).map(tuple),
+        session=maybe,
+        is_cleanup=st.booleans(),
+        used_at=st.lists(places, max_size=2).map(tuple),
+    )
+    events = st.one_of(
+        st.tuples(st.just(0.1), st.sampled_from("CS"), st.binary(max_size=40)),
+        st.tuples(st.just(0.1), st.sampled_from("CS"), text.map(lambda said: said.encode("utf-8", "surrogatepass"))),
+        st.tuples(st.just(0.1), st.just("*"), text),
+    )
+    transcripts = st.builds(
+        lambda said, session: transcript(*said, session=session),
+        st.lists(events, max_size=3),
+        st.just("main") | text,
+    )
+    cases = st.builds(
+        CaseResult,
+        scenario=text,
+        target=st.sampled_from(("mx", "", "smtp://mx.example:25", "\x9b31m#<")) | text,
+        outcome=st.sampled_from(Outcome),
+        reason=maybe,
+        place=st.none() | places,
+        elapsed=SECONDS,
+        endpoint=text,
+        tls=text,
+        description=text,
+        steps=st.lists(steps, max_size=3).map(tuple),
+        warnings=st.lists(text, max_size=2).map(tuple),
+        row=maybe,
+        transcripts=st.lists(transcripts, max_size=1).map(tuple),
+        started=st.just(BEGUN),
+    )
+    return st.builds(
+        RunResult,
+        cases=st.lists(cases, max_size=4).map(tuple),
+        elapsed=SECONDS,
+        interrupted=st.sampled_from(("", "", "SIGINT", "the # deadline\n]]>")) | text,
+        is_embedded=st.booleans(),
+        began=began,
+    )
+
+
+RUNS = runs_with(texts(), st.sampled_from(("", "2026-01-02T03:04:05.678901+00:00", "yesterday")))

@@ -1,14 +1,14 @@
-"""Runs of every kind whose texts try to be something else: what the tests of formats generate.
+"""Generated runs whose texts try to be something else for formats that are read line by line, or as Markdown.
 
 Every text from outside holds `MARK`, so that a test can see where it went.
 """
 
 from __future__ import annotations
 
+from generated_runs import runs_with
 from hypothesis import strategies as st
-from report_samples import BEGUN, transcript
 
-from runner.results import CaseResult, Difference, Outcome, Place, RunResult, StepResult, fold_repeats
+from runner.results import CaseResult, Outcome, RunResult, fold_repeats
 
 MARK = "¤"
 NASTY = (
@@ -59,52 +59,7 @@ NASTY = (
 texts = st.one_of(st.sampled_from(NASTY), st.text(max_size=12)).flatmap(
     lambda text: st.sampled_from([MARK + text, text + MARK])
 )
-places = st.builds(Place, texts, st.integers(1, 999), st.integers(1, 99))
-times = st.floats(0, 1000, allow_nan=False)
-differences = st.builds(Difference, texts, texts, texts, texts, st.booleans())
-steps = st.builds(
-    StepResult,
-    label=texts,
-    place=places,
-    outcome=st.sampled_from(Outcome),
-    started=times,
-    elapsed=times,
-    because=texts,
-    reason=texts,
-    differences=st.lists(differences, max_size=2).map(tuple),
-    session=st.one_of(st.just(""), texts),
-    is_cleanup=st.booleans(),
-    used_at=st.lists(places, max_size=1).map(tuple),
-)
-transcripts = st.builds(
-    lambda name, said: transcript((0.1, "S", said.encode("utf-8", "surrogateescape")), session=name),
-    texts,
-    texts,
-)
-cases = st.builds(
-    CaseResult,
-    scenario=texts,
-    target=st.one_of(st.just(""), texts),
-    outcome=st.sampled_from(Outcome),
-    reason=st.one_of(st.just(""), texts),
-    place=st.one_of(st.none(), places),
-    elapsed=times,
-    endpoint=texts,
-    tls=texts,
-    steps=st.lists(steps, max_size=3).map(tuple),
-    warnings=st.lists(texts, max_size=2).map(tuple),
-    row=st.one_of(st.just(""), texts),
-    transcripts=st.lists(transcripts, max_size=1).map(tuple),
-    started=st.just(BEGUN),
-)
-single_runs = st.builds(
-    RunResult,
-    st.lists(cases, max_size=4).map(tuple),
-    elapsed=times,
-    interrupted=st.one_of(st.just(""), texts),
-    is_embedded=st.booleans(),
-    began=st.one_of(st.sampled_from(["", "2026-03-01T12:00:00Z", "2026-03-01T12:00:00.5+00:00"]), texts),
-)
+single_runs = runs_with(texts, st.sampled_from(["", "2026-03-01T12:00:00Z", "2026-03-01T12:00:00.5+00:00"]) | texts)
 runs = st.one_of(single_runs, single_runs.map(lambda run: fold_repeats(run, 2)))
 #: Runs that no format may show as green, each with its name.
 NEVER_GREEN = {

@@ -42,6 +42,15 @@ def test_a_reason_that_the_differences_tell_is_not_repeated():
     assert "reason" not in told
 
 
+def test_a_recipients_reason_is_not_repeated():
+    """What was said to one of several is told by its difference, too."""
+    told = details(
+        one_step(Difference("code for b@x", "250", "452"), reason="expected 250, got to message for b@x 452")
+    )
+    assert "  differs   code for b@x\n" in told
+    assert "reason" not in told
+
+
 def test_a_reason_that_says_more_than_the_differences_is_shown():
     """Of a reply that never came whole, what was waited for is as good to know as what came."""
     told = details(one_step(Difference("time", "550", "nothing"), reason="no whole reply within 30 s"))

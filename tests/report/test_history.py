@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import permutations
 
 import html5lib
@@ -60,6 +61,18 @@ def test_the_state_of_a_case(strip, state, since, passed, plays):
     """What is worst is told; broken or mended once is not flaky, and what came to no verdict counts for nothing."""
     (entry,) = [one for one in history(runs_of(it=strip, other="P" * len(strip))).entries if one.case.key[0] == "it"]
     assert (state, since, passed, plays) == (entry.state, entry.case.since, entry.case.passed, entry.case.plays)
+
+
+def test_a_run_that_was_cut_short_makes_no_server_flaky():
+    """What erred in it may have done so for that reason; what failed has failed."""
+    runs = runs_of(erred="PEP", failed="PFP")
+    runs[1] = replace(runs[1], interrupted="SIGINT")
+    found = {entry.case.key[0]: (entry.state, entry.case.plays) for entry in history(runs).entries}
+    assert {"erred": ("steady", 2), "failed": ("flaky", 3)} == found
+    erred = CaseResult("it", "mx", Outcome.ERROR, "interrupted")
+    cut = replace(erred, repeats=Repeats(3, 2, ((1, erred),)))
+    (sample,) = record_of(RunResult((cut,), interrupted="SIGINT"), "x").samples.values()
+    assert (Outcome.NOT_RUN, 2, 2) == (sample.outcome, sample.plays, sample.passed)
 
 
 def test_the_worst_comes_first():

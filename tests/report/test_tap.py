@@ -78,7 +78,9 @@ def test_any_run_is_read_as_the_run_it_is(run):
     plan, *lines = lines_of(run)
     points = [line for line in lines if line.category == "test"]
     bails = [line for line in lines if line.category == "bail"]
-    assert len(points) + len(bails) == len(lines)
+    comments = [line.text for line in lines if line.category == "diagnostic"]
+    assert ["# this was the embedded server, not one of yours"] * run.is_embedded == comments
+    assert len(points) + len(bails) + len(comments) == len(lines)
     assert bool(run.interrupted) == bool(bails)
     assert list(range(1, plan.expected_tests + 1)) == [point.number for point in points]
     fault = len(points) - len(run.cases)
@@ -106,7 +108,7 @@ def test_any_block_is_yaml(run):
     ]
     assert told == [block["outcome"] for block in blocks_of(text)]
     outside = re.sub(r"^  ---\n.*?^  \.\.\.\n", "", text, flags=re.MULTILINE | re.DOTALL).split("\n")[2:-1]
-    assert len(points_of(text)) + bool(run.interrupted) == len(outside)
+    assert len(points_of(text)) + bool(run.interrupted) + run.is_embedded == len(outside)
 
 
 @settings(max_examples=200, deadline=None)

@@ -86,8 +86,8 @@ def _parameters(
     return {name: template for name, (_, template) in given.items() if template is not None}
 
 
-def check_alone(fragment: Fragment, find_file: FindFile, problems: list[Problem]) -> None:
-    """Add what is wrong with a fragment whoever uses it.
+def check_alone(fragment: Fragment, find_file: FindFile, problems: list[Problem]) -> tuple[str, tuple[Step, ...]]:
+    """Add what is wrong with a fragment whoever uses it; return the protocol that it was judged for, and its steps.
 
     One that does not say what it is for may be for any protocol: something is wrong with it where none will do.
     """
@@ -95,17 +95,18 @@ def check_alone(fragment: Fragment, find_file: FindFile, problems: list[Problem]
     first: list[Problem] | None = None
     for protocol in known:
         found: list[Problem] = []
-        _check_for(protocol, fragment, find_file, found)
+        steps = _check_for(protocol, fragment, find_file, found)
         if not found:
-            return
+            return protocol, steps
         first = found if first is None else first
     problems += first or ()
+    return "", ()
 
 
-def _check_for(protocol: str, fragment: Fragment, find_file: FindFile, problems: list[Problem]) -> None:
+def _check_for(protocol: str, fragment: Fragment, find_file: FindFile, problems: list[Problem]) -> tuple[Step, ...]:
     """Add what is wrong with a fragment where a session uses it that speaks this; of others nobody knows what."""
     if fragment.steps is None:
-        return
+        return ()
     span = fragment.steps.span
     named = {text.partition("[")[0]: "[" in text for text in _sessions(fragment.steps)}
     sessions = {MAIN: Session(MAIN, span, protocol)}
@@ -115,7 +116,7 @@ def _check_for(protocol: str, fragment: Fragment, find_file: FindFile, problems:
     # Where it is used an AUTH exchange may be open.
     compiler = StepCompiler(reading, dict.fromkeys(sessions, AuthState.UNKNOWN))
     with reading.apart(fragment.parameters, find_file):
-        compiler.steps(fragment.steps)
+        return compiler.steps(fragment.steps)
 
 
 def _sessions(node: Node | None) -> Iterator[str]:

@@ -1,0 +1,127 @@
+"""Faults on purpose: what a mirror does at a step in place of what the step expects (`--fault STEP=FAULT`).
+
+Pure. STEP is a number as reports show it, `:LINE` of the scenario file, or a step's name. A number is that one row of
+the report, a line or a name every time that the step is played; `*N` behind the fault lets only the first N strike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+from runner.dataclass import dataclass
+from runner.language.template import did_you_mean
+from runner.language.values import parse_duration
+from runner.mirror.shadow import Place
+
+Kind = Literal["close", "reset", "garbage", "half", "silence", "delay", "reply", "wrong-tls"]
+Tls = Literal["", "expired", "untrusted", "name", "protocol"]
+
+_WORDS = ("close", "reset", "garbage", "half", "silence")
+_TLS_KINDS = tuple(kind for kind in get_args(Tls) if kind)
+_REPLY = re.compile(r"([2-5][0-9][0-9]|\+OK|-ERR|OK|NO|BAD|BYE)(?: (.*))?", re.DOTALL)
+_TIMES = re.compile(r"(.+)\*([0-9]{1,6})", re.DOTALL)
+#: What is told of a fault that is none.
+KNOWN = "close, reset, delay:5s, a code such as 451, garbage, half, silence, wrong-tls"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What happens in place of a reply, or at a handshake.
+
+    `seconds` is how long a reply is delayed; `code` and `text` are those of another reply; `tls` is how the
+    certificate is wrong.
+    """
+
+    kind: Kind
+    seconds: float = 0.0
+    code: str = ""
+    text: str = ""
+    tls: Tls = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A fault as the command line wishes it: the step as written there, and how often at most (0: always)."""
+
+    step: str
+    fault: Fault
+    most: int = 0
+
+    def __str__(self) -> str:
+        return self.step
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A row of a report: its number, name and place, by which a fault may mean it."""
+
+    number: int
+    label: str
+    place: Place
+
+
+def parse_fault(text: str) -> Wish:
+    """Read STEP=FAULT.
+
+    Raises:
+        ValueError: it is none; the text says what would be right.
+
+    >>> parse_fault("4=451 4.3.0 try later*2").fault.text
+    '4.3.0 try later'
+    """
+    step, equals, what = text.rpartition("=")
+    if not (step and equals and what):
+        raise ValueError(f"'{text}' is no fault: write STEP=FAULT, such as 4=451; the faults are {KNOWN}")
+    times = _TIMES.fullmatch(what)
+    most = int(times[2]) if times else 0
+    if times and not most:
+        raise ValueError(f"'{what}' strikes never: a number from 1 on goes behind the '*'")
+    return Wish(step.strip(" "), _fault((times[1] if times else what).strip(" ")), most)
+
+
+def _fault(text: str) -> Fault:
+    word, colon, rest = text.partition(":")
+    for known in _WORDS:
+        if text == known:
+            return Fault(known)  # type: ignore[arg-type]
+    if word == "delay" and colon:
+        return Fault("delay", seconds=parse_duration(rest))
+    if word == "wrong-tls":
+        kind = rest or "untrusted"
+        if kind not in _TLS_KINDS:
+            raise ValueError(f"'{text}' is no fault: a certificate is wrong by {', '.join(_TLS_KINDS)}")
+        return Fault("wrong-tls", tls=kind)  # type: ignore[arg-type]
+    if found := _REPLY.fullmatch(text):
+        return Fault("reply", code=found[1], text=found[2] or "")
+    raise ValueError(f"'{text}' is no fault: {did_you_mean(word, (*_WORDS, 'delay', 'wrong-tls'), '') or KNOWN}")
+
+
+class Plan:
+    """Which fault strikes where. A plan is for one playing of a case."""
+
+    def __init__(self, faults: Sequence[tuple[Wish, frozenset[Place]]] = ()) -> None:
+        self._faults = faults
+        #: How often each has struck.
+        self.struck = [0] * len(faults)
+
+    def strike(self, place: Place, *, at_handshake: bool = False) -> Fault | None:
+        """Return the fault that strikes at a step, if one does."""
+        for number, (wish, places) in enumerate(self._faults):
+            is_due = not wish.most or self.struck[number] < wish.most
+            if place in places and is_due and (wish.fault.kind == "wrong-tls") == at_handshake:
+                self.struck[number] += 1
+                return wish.fault
+        return None
+
+
+def places_of(step: str, rows: Sequence[Known]) -> frozenset[Place]:
+    """Return the places that a fault's STEP means, of a report's rows; none if it means none of them."""
+    if step.isascii() and step.isdigit():
+        return frozenset(row.place for row in rows if row.number == int(step))
+    if step.startswith(":") and step[1:].isdigit():
+        return frozenset(row.place for row in rows if row.place.line == int(step[1:]))
+    named = step.lower()
+    exact = frozenset(row.place for row in rows if row.label.lower() == named)
+    return exact or frozenset(row.place for row in rows if row.label.lower().startswith(named))
