@@ -142,7 +142,8 @@ class Reading:
         return owed not in ("greeting", "CAPA", "CAPABILITY")
 
     def _block(self, reply: Reply, prefer: Iterable[str]) -> tuple[tuple[str, ...], tuple[Stretch, ...]]:
-        texts, found, lines = reply.texts, [], []
+        texts, lines = reply.texts, []
+        found: list[Stretch] = []
         for text in texts[:_MOST_LINES]:
             glob, wild = self.names.pattern(text, prefer)
             lines.append(f"{reply.code}-{glob}".rstrip(" "))

@@ -129,8 +129,8 @@ class Names:
         return _apart([span for span in spans if span[0] >= start])
 
     def _secret_spans(self, text: str) -> list[tuple[int, int, str]]:
-        marks = [*self._redactor.find(text), *self._other_forms(text)]
-        return [(mark.start, mark.end, "") for mark in marks]
+        hidden = [(mark.start, mark.end, "") for mark in self._redactor.find(text)]
+        return hidden + [(other.start, other.end, "") for other in self._other_forms(text)]
 
     def _other_forms(self, text: str) -> Iterable[Stretch]:
         """Find a user's name in another form than its own, or in other case."""

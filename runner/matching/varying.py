@@ -74,7 +74,7 @@ VARYING: tuple[Varying, ...] = (
         r"(?<=id=)[0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4}\b",
         r"\b[0-9A-Za-z]{8}\d{6}(?= Message accepted)",
         r"(?<=\[InternalId=)\d+",
-        r"(?<=> )[0-9A-Za-z+/=]{16,40}(?= Saved)",
+        r"(?<=> )[0-9A-Za-z+/=]{16,40}(?::R\d{1,5})?(?= Saved)",
         r"(?<= )[0-9A-Za-z._-]{10,80}(?= - gsmtp)",
     ),
     _varying(

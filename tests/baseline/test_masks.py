@@ -18,6 +18,7 @@ from runner.baseline.masks import MASKS, VARIES, Masks, compile_mask, matches
         ("OK id=1tXyz0-00000001abc-2cde", "OK id=⟨queue id⟩"),
         ("w5KA1b2c012345 Message accepted for delivery", "⟨queue id⟩ Message accepted for delivery"),
         ("<bob@example.com> 4Ab+CdEfGhIjKlMnOpQrSt Saved", "<bob@example.com> ⟨queue id⟩ Saved"),
+        ("<bob@example.com> 4Ab+CdEfGhIjKlMnOpQrSt:R2 Saved", "<bob@example.com> ⟨queue id⟩ Saved"),
         ("OK 1721 a1-20020a0dsi12345edb.123 - gsmtp", "OK 1721 ⟨queue id⟩ - gsmtp"),
         ("mx ESMTP ready at Mon, 1 Jul 2024 10:00:00 +0200", "mx ESMTP ready at ⟨date⟩"),
         ("since 2024-07-01T10:00:00.123Z", "since ⟨date⟩"),

@@ -15,6 +15,7 @@ from fake_server import FakeServer
 
 import runner.report
 from runner.cli import main
+from runner.cli.command_line import COMMANDS
 from runner.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_PASSED, EXIT_TERMINATED, EXIT_TOOL, EXIT_USAGE
 from runner.player import Player
 
@@ -106,7 +107,7 @@ class TestTable:
             (["run", "--\x1b[2J"], "mailproof run: unknown option '--\\x1b[2J'\n"),
             (["run", "--jobs", "x"], "mailproof run: argument --jobs: 'x' is no number from 1 to 999999999\n"),
             (["run", "--deadline", "5"], "mailproof run: argument --deadline: '5' is no duration; say 5s\n"),
-            ([], "mailproof: which command? run, validate, baseline, compare, history, demo, serve\n"),
+            ([], f"mailproof: which command? {', '.join(COMMANDS)}\n"),
         ],
     )
     def test_wrong_usage(self, mailproof, words, message):
