@@ -208,11 +208,12 @@ class _Writer:
         if conversation is None:
             return
         from runner.authoring.draft import draft  # noqa: PLC0415
+        from runner.cli.editing import fitted  # noqa: PLC0415
 
         try:
             made = draft(conversation, expect=self._options.expect, title=self._options.name)
             path = self._places.next()
-            write_whole(path, made.text, is_private=False, may_replace=self._options.force)
+            write_whole(path, fitted(made.text, path), is_private=False, may_replace=self._options.force)
         except (OSError, UsageError) as error:
             reason = (getattr(error, "strerror", "") or str(error)).lower()
             tell(f"mailproof: {who}: the scenario can't be written: {escape(reason)}")

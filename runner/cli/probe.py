@@ -126,7 +126,10 @@ def _write(options: argparse.Namespace, target: Target, facts: ServerFacts) -> N
     elif options.output == "-":
         show(pin(facts).removesuffix("\n"))
     else:
-        write_whole(options.output, pin(facts), is_private=False, may_replace=options.force)
+        from runner.cli.editing import fitted  # noqa: PLC0415
+
+        text = fitted(pin(facts), options.output)
+        write_whole(options.output, text, is_private=False, may_replace=options.force)
         tell(f"{escape(options.output)} is written; run it with:\n  {_command(options, target, facts)}")
 
 

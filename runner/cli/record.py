@@ -261,13 +261,14 @@ class _Recording:
         Raises:
             RefusedError: it can't be written; nothing of it is left, and nothing of the recording is lost.
         """
+        from runner.cli.editing import fitted  # noqa: PLC0415
         from runner.recording.commands import RefusedError  # noqa: PLC0415
 
         may_replace = self._options.force or path == self._saved[0]
         version = self.dialogue.kept.version
         try:
             refuse_existing(path, is_forced=may_replace)
-            write_whole(path, self._draft().text, is_private=False, may_replace=may_replace)
+            write_whole(path, fitted(self._draft().text, path), is_private=False, may_replace=may_replace)
         except UsageError as error:
             raise RefusedError(str(error)) from error
         except OSError as error:

@@ -17,7 +17,7 @@ from runner.errors import escape
 from runner.report import telling
 from runner.report.details import PROSE_LIMIT, render_case_reason, render_step
 from runner.report.layout import Style, counted, ends, plain
-from runner.report.verdict import fault, summary, verdict
+from runner.report.verdict import EMBEDDED, fault, summary, verdict
 from runner.results import Outcome
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def render_github(run: RunResult) -> str:
         lines += more[:MOST_TOLD]
         lines += [f"{len(more) - MOST_TOLD} more left out"] if len(more) > MOST_TOLD else []
         lines += ["::endgroup::"]
-    embedded = ", against the embedded server" if run.is_embedded else ""
+    embedded = f"; {EMBEDDED}" if run.is_embedded else ""
     return "\n".join([*lines, f"mailproof: {verdict(run)}: {summary(run)}{embedded}"]) + "\n"
 
 

@@ -16,7 +16,7 @@ from runner.report import telling
 from runner.report.details import MOST_LINES, MOST_REASONS, PROSE_LIMIT, render_case_reason, render_step
 from runner.report.excerpt import render_transcripts
 from runner.report.layout import Style, counted, plain
-from runner.report.verdict import fault, summary, verdict
+from runner.report.verdict import EMBEDDED, fault, summary, verdict
 from runner.results import Outcome
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def render_markdown(run: RunResult) -> str:
 def _head(run: RunResult) -> list[str]:
     lines = [f"**{summary(run)}**", *([_code(fault(run))] if fault(run) else [])]
     if run.is_embedded:
-        lines.append("This was the embedded server, not one of yours.")
+        lines.append(f"{EMBEDDED[0].upper()}{EMBEDDED[1:]}.")
     return lines
 
 

@@ -54,7 +54,7 @@ def _of_run(run: RunResult) -> Iterator[_Family]:
         "run_passed", "Whether the run is green: something passed, nothing failed or was left out.", run.is_passed
     )
     yield _one("run_interrupted", "Whether the run was cut short.", bool(run.interrupted))
-    yield _one("run_embedded", "Whether the run was against the embedded server.", run.is_embedded)
+    yield _one("run_embedded", "Whether mailproof itself played the server.", run.is_embedded)
     counts = tuple(({"outcome": outcome.value}, float(run.count(outcome))) for outcome in Outcome)
     yield _Family("run_cases", "How many cases ended so.", counts)
     yield _one("run_warnings", "How many warnings the cases carry.", run.warnings)

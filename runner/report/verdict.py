@@ -11,7 +11,7 @@ from typing import TypeVar
 from runner.report.layout import counted, plain
 from runner.results import Outcome, RunResult
 
-EMBEDDED = "this was the embedded server, not one of yours"
+EMBEDDED = "the server was mailproof's own: this says nothing of yours"
 NOTHING_PASSED = "nothing passed: not a pass"
 _RED = (Outcome.FAILED, Outcome.ERROR, Outcome.NOT_RUN)
 

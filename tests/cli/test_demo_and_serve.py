@@ -73,7 +73,7 @@ class TestDemo:
         assert {"passed"} == {case.outcome.value for case in runs[-1].cases}
         files = {path.name for path in bundled("scenarios").rglob("*.yaml") if path.parent.name != "pop3"}
         assert files == {case.place.file.rpartition("/")[2] for case in runs[-1].cases}
-        assert "this was the embedded server, not one of yours" in ended.out.splitlines()
+        assert "the server was mailproof's own: this says nothing of yours" in ended.out.splitlines()
 
     @pytest.mark.parametrize("words", [[], ["-q"]], ids=["usual", "quiet"])
     def test_what_has_no_door_is_told(self, mailproof, runs, folder, monkeypatch, words):
@@ -144,7 +144,7 @@ class TestDemo:
     def test_quiet(self, mailproof):
         """The summary alone still says it."""
         ended = mailproof("demo", "-q")
-        assert ended.out.splitlines()[1] == "this was the embedded server, not one of yours"
+        assert ended.out.splitlines()[1] == "the server was mailproof's own: this says nothing of yours"
         assert re.match(r"\d+ passed, 0 failed in \d+\.\d\d s\n", ended.out)
 
     def test_without_the_extra(self, mailproof, monkeypatch):

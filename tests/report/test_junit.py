@@ -249,4 +249,4 @@ def test_the_zone_of_the_time_is_left_out():
 def test_the_embedded_server_is_told():
     """Nobody shall take a rehearsal for a test of a server."""
     told = parsed(RunResult((DELIVERED,), is_embedded=True)).find("testsuite/properties/property[@name='server']")
-    assert "this was the embedded server, not one of yours" == told.get("value")
+    assert "the server was mailproof's own: this says nothing of yours" == told.get("value")

@@ -146,7 +146,9 @@ def test_never_green_by_mistake(run):
 
 def test_embedded_server_is_told():
     """It says nothing about a server of the reader's."""
-    assert "This was the embedded server, not one of yours." in render_markdown(replace(MIXED, is_embedded=True))
+    assert "The server was mailproof's own: this says nothing of yours." in render_markdown(
+        replace(MIXED, is_embedded=True)
+    )
 
 
 @settings(max_examples=80, deadline=None)

@@ -79,7 +79,7 @@ def test_any_run_is_read_as_the_run_it_is(run):
     points = [line for line in lines if line.category == "test"]
     bails = [line for line in lines if line.category == "bail"]
     comments = [line.text for line in lines if line.category == "diagnostic"]
-    assert ["# this was the embedded server, not one of yours"] * run.is_embedded == comments
+    assert ["# the server was mailproof's own: this says nothing of yours"] * run.is_embedded == comments
     assert len(points) + len(bails) + len(comments) == len(lines)
     assert bool(run.interrupted) == bool(bails)
     assert list(range(1, plan.expected_tests + 1)) == [point.number for point in points]
@@ -177,7 +177,10 @@ def test_a_pass_has_no_block():
 def test_the_embedded_server_is_told():
     """Nobody shall take a rehearsal for a test of a server."""
     _, comment, _ = lines_of(RunResult((DELIVERED,), is_embedded=True))
-    assert ("diagnostic", "# this was the embedded server, not one of yours") == (comment.category, comment.text)
+    assert ("diagnostic", "# the server was mailproof's own: this says nothing of yours") == (
+        comment.category,
+        comment.text,
+    )
 
 
 @pytest.mark.skipif(shutil.which("perl") is None, reason="TAP::Parser comes with Perl")

@@ -9,6 +9,7 @@ from runner.report.html.cases import anchor, name, reason
 from runner.report.html.latency import bar, sorted_into_buckets
 from runner.report.html.markup import kind, moment, seconds, text
 from runner.report.layout import counted
+from runner.report.verdict import EMBEDDED
 from runner.results import Outcome
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def render_summary(run: RunResult) -> str:
         facts.append(f"begun {text(_ISO.sub(_PLAIN_ISO, run.began))}")
     if times := max((case.repeats.runs for case in run.cases if case.repeats), default=0):
         facts.append(f"each case {times} times")
-    embedded = "<p class=warning>This was the embedded server, not one of yours." if run.is_embedded else ""
+    embedded = f"<p class=warning>{EMBEDDED[0].upper()}{EMBEDDED[1:]}." if run.is_embedded else ""
     return (
         f"<p class=facts>{' · '.join(facts)}</p>{_proportions(run)}"
         f"<ul class=counts>{counts}{warned * (run.warnings > 0)}</ul>{embedded}"
