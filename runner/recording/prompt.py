@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from runner.recording.commands import RefusedError
@@ -107,6 +108,18 @@ def ask_secret(name: str) -> str:
         raise RefusedError(f"no {name} was given") from None
 
 
+@contextmanager
+def _woken() -> Iterator[None]:
+    """Interrupt again and again what waits: it may have missed a signal that came just before it began to."""
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, _PART, _PART)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 class Plain:
     """A terminal with what Python itself brings: `input` and readline."""
 
@@ -131,7 +144,8 @@ class Plain:
         """Return the next line."""
         self._shown = prompt
         try:
-            return input(prompt)
+            with _woken():
+                return input(prompt)
         finally:
             self._shown = ""
 
