@@ -39,7 +39,9 @@ _NAME = re.compile(r"[A-Z0-9][A-Z0-9.+-]*")
 _PARAMETER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _SIZE = re.compile(r"[1-9][0-9]{0,17}")
 # What a line of IMAP holds that is no fact of the server: literals, and what lies in a mailbox.
-_NO_FACT = re.compile(r"\{\d+\}|\n|\A\d+ FETCH |\ACAPABILITY |\A(?:SEARCH|SORT|THREAD|ESEARCH)\b", re.IGNORECASE)
+_NO_FACT = re.compile(
+    r"\{\d+\}|\n|\A\d+ FETCH |\ACAPABILITY |\A(?:SEARCH|SORT|THREAD|ESEARCH)\b|\AOK \[UNSEEN ", re.IGNORECASE
+)
 _NOWHERE = Span(SourceFile("", ""), 1, 1)
 # Nothing but stars and blanks demands nothing.
 _SAYS_NOTHING = re.compile(r"(?:[*? ]|\$\{\})*\Z")

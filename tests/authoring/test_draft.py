@@ -106,6 +106,7 @@ IMAP = talk(
     "S: * CAPABILITY IMAP4rev1 X\na1 OK Logged in",
     "C: a2 SELECT INBOX",
     "S: * 3 EXISTS\n* 0 RECENT\n* FLAGS (\\Seen \\Answered)\n* OK [UIDVALIDITY 1234] UIDs valid\n"
+    "* OK [UNSEEN 2] First unseen.\n"
     "a2 OK [READ-WRITE] Select completed (0.001 + 0.000 secs).",
     "C: a3 APPEND INBOX {5}",
     "S: + OK",
@@ -519,6 +520,13 @@ def test_the_source_is_told():
 def test_what_varies_is_a_star(said, expected):
     """Queue ids, dates, addresses, and the server's own name; the rest is as it was said."""
     assert f"      S: {expected}\n" in draft(talk(GREETING, "C: NOOP", f"S: {said}")).text
+
+
+def test_the_first_unseen_message_is_no_fact_of_the_server():
+    """Once it is read, the server says nothing of it, or names another."""
+    text = draft(IMAP).text
+    assert "UIDVALIDITY *" in text
+    assert "UNSEEN" not in text
 
 
 def test_a_secret_outside_of_a_login_is_removed_and_told():
