@@ -1,0 +1,51 @@
+"""Files that commands write with `-o`: never over one that is there, unless `--force` says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.errors import EXIT_USAGE
+
+TRANSCRIPT = Path(__file__).parents[1] / "authoring" / "transcripts" / "1-local-delivery.txt"
+#: Nothing listens there, and nobody asks: the file is looked at before anything connects.
+NOBODY = "smtp://127.0.0.1:9"
+WRITING = {
+    "new": ["new", "relay"],
+    "import": ["import", TRANSCRIPT],
+    "record": ["record", NOBODY],
+    "record --listen": ["record", "--listen", "0", NOBODY],
+    "probe": ["probe", NOBODY],
+    "schema": ["schema", "scenario"],
+    "baseline save": ["baseline", "save", "pack:", "--target", NOBODY],
+}
+
+
+@pytest.mark.parametrize("words", WRITING.values(), ids=WRITING)
+def test_a_file_that_is_there_stays(mailproof, folder, words):
+    """Whatever a command would write, what the name has meant so far is kept, and nothing is left beside it."""
+    (folder / "mine.yaml").write_text("mine")
+    ended = mailproof(*words, "-o", "mine.yaml")
+    assert EXIT_USAGE == ended.code
+    assert "'mine.yaml' is there already; --force writes over it" in ended.err
+    assert "mine" == (folder / "mine.yaml").read_text()
+    assert ["mine.yaml"] == [one.name for one in folder.iterdir()]
+
+
+@pytest.mark.parametrize("name", ["new", "import", "schema"])
+def test_force_writes_over_it(mailproof, folder, name):
+    """With `--force` the new file takes the place, whole."""
+    (folder / "mine.yaml").write_text("mine")
+    assert 0 == mailproof(*WRITING[name], "-o", "mine.yaml", "--force").code
+    assert "mine" != (folder / "mine.yaml").read_text()
+    assert ["mine.yaml"] == [one.name for one in folder.iterdir()]
+
+
+@pytest.mark.parametrize("words", WRITING.values(), ids=WRITING)
+def test_a_folder_that_is_not_there(mailproof, folder, words):
+    """No folder is made for a file, and none is needed to say so."""
+    ended = mailproof(*words, "-o", "none/mine.yaml")
+    assert EXIT_USAGE == ended.code
+    assert "there is no folder" in ended.err
+    assert [] == list(folder.iterdir())
