@@ -45,7 +45,7 @@ class TestRun:
         ended = mailproof("run", "--mirror", file)
         assert 0 == ended.code, ended
         assert "1 passed, 0 failed" in ended.out
-        assert "not one of yours" in ended.out
+        assert "the server was mailproof's own" in ended.out
         assert "mailproof: played against mirrors, which says nothing of any server\n" == ended.err
 
     def test_whole_pack(self, mailproof):
