@@ -15,7 +15,7 @@ from functools import cache, partial
 from typing import Any
 
 from runner import connection, errors, mx, process, scheduler, session, surroundings, transcript
-from runner.authoring.lint import RULES, Rule
+from runner.authoring.lint import Rule, in_order
 from runner.baseline.facts import LATENCIES, SLOWEST
 from runner.baseline.masks import MASKS
 from runner.cli.command_line import make_parser
@@ -571,18 +571,14 @@ def lint_list() -> str:
     """Return the table of the rules of `lint`."""
     rows = [
         (f"[`{one.id}`](#{one.id})", one.says + (" Only with `--pedantic`." if one.is_pedantic else ""))
-        for one in _rules()
+        for one in in_order()
     ]
     return table(("rule", "finds"), rows)
 
 
 def lint_rules() -> str:
     """Return a section for each rule of `lint`."""
-    return "\n\n".join(_about_rule(one) for one in _rules())
-
-
-def _rules() -> list[Rule]:
-    return sorted(RULES.values(), key=lambda one: (one.is_pedantic, one.id))
+    return "\n\n".join(_about_rule(one) for one in in_order())
 
 
 def _about_rule(one: Rule) -> str:

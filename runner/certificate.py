@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from runner.dataclass import dataclass
 
@@ -126,6 +126,12 @@ class Certificate:
         label, _, parent = host.partition(".")
         wildcard = f"*.{parent}" if label and "." in parent else ""
         return host in self.names or wildcard in self.names or _plain_address(host) in self.addresses
+
+
+def date_of(moment: float) -> datetime:
+    """Return one of a certificate's times as a date in UTC."""
+    # Counted from 1970: the system's own function fails before its first and after its last year.
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=moment)
 
 
 def _plain_address(text: str) -> str:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Self
 import trustme
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 PATIENCE = 5.0
 
@@ -145,6 +145,14 @@ class FakeServer:
             self.errors.append(error)
         finally:
             conn.socket.close()
+
+
+@contextlib.contextmanager
+def refusing_port() -> Iterator[int]:
+    """A port on which nobody listens, and which nobody else can take meanwhile."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield sock.getsockname()[1]
 
 
 class Certificates:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runner.errors import Problem
-from runner.language.case import Given, Seed, Skip, expand
+from runner.language.case import Case, Given, Seed, Skip, expand
 from runner.language.compile import read_scenario
 from runner.language.project import SecretRef, Target, parse_target
 from runner.player import Player
@@ -21,6 +21,16 @@ from tests.servers import Running
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 CLIENT = "client.example.org"
+USER, PASSWORD = "alice@example.com", "S3cret+/pa ?s?>"
+# What scenarios are given for a server that has this one user.
+ACCOUNTS = {
+    "domain": "example.com",
+    "sender": USER,
+    "recipient": USER,
+    "unknown": "nobody@example.com",
+    "external": "carol@example.net",
+    "username": USER,
+}
 
 
 def run_case(
@@ -70,6 +80,11 @@ def run_case(
     if isinstance(case, Skip):
         return CaseResult(scenario.name, target.name, Outcome.SKIPPED, case.reason)
     assert case is not None, _rendered(problems)
+    return driven(case)
+
+
+def driven(case: Case) -> CaseResult:
+    """Play a case by the real driver."""
     results: list[CaseResult] = []
     driver = Driver()
     try:

@@ -177,7 +177,7 @@ class TestFamily:
                 net.Address(socket.AF_INET6, ("::1", server.port)),
                 net.Address(socket.AF_INET, ("127.0.0.1", server.port)),
             )
-            monkeypatch.setattr(resolving, "_look_up", lambda host, port, flags=0: both)
+            monkeypatch.setattr(resolving, "look_up", lambda host, port, flags=0: both)
             player = Recorder(Endpoint("mx.test", server.port, family="ipv4"), POLITE)
             assert ["polite"] == run(driver, player)
         assert "127.0.0.1" == player.events[0][2].remote_address

@@ -153,7 +153,7 @@ def test_lookups_of_one_name_are_one(monkeypatch):
     asked, woken, now, answers = [], threading.Event(), [0.0], []
     numeric = resolving.numeric
     monkeypatch.setattr(resolving, "numeric", lambda host, port: () if host == "mx.example" else numeric(host, port))
-    monkeypatch.setattr(resolving, "_look_up", lambda *key: asked.append(key) or found)
+    monkeypatch.setattr(resolving, "look_up", lambda *key: asked.append(key) or found)
     resolver = Resolver(woken.set, lambda: now[0])
     resolver.ask("mx.example", 25, answers.append)
     resolver.ask("mx.example", 25, answers.append)
@@ -168,7 +168,7 @@ def test_lookups_of_one_name_are_one(monkeypatch):
 def test_overlong_name_is_not_found():
     """What can be no host name is not found, rather than an error of the codec."""
     with pytest.raises(Broken) as caught:
-        resolving._look_up("x" * 100 + ".example", 25)
+        resolving.look_up("x" * 100 + ".example", 25)
     assert FaultKind.UNRESOLVED is caught.value.fault.kind
 
 
@@ -181,7 +181,7 @@ def test_families_take_turns(monkeypatch):
     six, four = socket.AF_INET6, socket.AF_INET
     listed = [entry(six, "::1"), entry(six, "::2"), entry(six, "::2"), entry(four, "127.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: listed)
-    assert [address.where[0] for address in resolving._look_up("mx.example", 25)] == ["::1", "127.0.0.1", "::2"]
+    assert [address.where[0] for address in resolving.look_up("mx.example", 25)] == ["::1", "127.0.0.1", "::2"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from fake_server import FakeServer, certificates
+from fake_server import FakeServer, certificates, refusing_port
 
 from runner import connection, net, session
 from runner.net import resolving
@@ -110,12 +110,6 @@ def local(server, **options):
     return Endpoint("127.0.0.1", server.port, **options)
 
 
-def unused_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 def polite(conn):
     """Greet, answer each line, say goodbye to QUIT."""
     conn.send(b"220 hello\r\n")
@@ -154,8 +148,9 @@ class TestPlain:
     def test_refused(self):
         """A refused connection is told as that."""
         driver = Driver()
-        player = Recorder(Endpoint("127.0.0.1", unused_port()))
-        run(driver, player)
+        with refusing_port() as port:
+            player = Recorder(Endpoint("127.0.0.1", port))
+            run(driver, player)
         driver.close()
         assert [("broke", 0, Fault(FaultKind.REFUSED))] == player.events
 
@@ -371,7 +366,7 @@ def test_wrong_source_address(driver, source, words):
 def test_name_is_looked_up_beside_the_loop(driver, monkeypatch):
     """A slow lookup holds up nobody; a name that is not found is told as that."""
     release = threading.Event()
-    look_up = resolving._look_up
+    look_up = resolving.look_up
 
     def slow(host, port, flags=0):
         if not flags:
@@ -379,7 +374,7 @@ def test_name_is_looked_up_beside_the_loop(driver, monkeypatch):
             raise net.Broken(Fault(FaultKind.UNRESOLVED, "name or service not known"))
         return look_up(host, port, flags)
 
-    monkeypatch.setattr(resolving, "_look_up", slow)
+    monkeypatch.setattr(resolving, "look_up", slow)
     with FakeServer(polite) as server:
         lost = Recorder(Endpoint("mx.invalid", 25))
         quick = Recorder(local(server), POLITE)
@@ -393,8 +388,8 @@ def test_name_is_looked_up_beside_the_loop(driver, monkeypatch):
 
 def test_addresses_are_tried_in_turn(driver, monkeypatch):
     """When an address refuses, the next is tried."""
-    with FakeServer(polite) as server:
-        refusing = net.numeric("127.0.0.1", unused_port())
+    with FakeServer(polite) as server, refusing_port() as port:
+        refusing = net.numeric("127.0.0.1", port)
         known = refusing + net.numeric("127.0.0.1", server.port)
         monkeypatch.setattr(net.Resolver, "known", lambda *_: known)
         player = Recorder(Endpoint("mx.example", server.port), POLITE)
@@ -602,8 +597,8 @@ def test_timers_of_ended_players_are_swept(driver, monkeypatch):
     monkeypatch.setattr(session, "SWEEP", 8)
     table = {"start": (Done(None),)}
     run(driver, *(Recorder(Endpoint("127.0.0.1", 9), table) for _ in range(100)))
-    refused = [Recorder(Endpoint("127.0.0.1", unused_port()), seconds=600) for _ in range(100)]
-    run(driver, *refused)
+    with refusing_port() as port:
+        run(driver, *(Recorder(Endpoint("127.0.0.1", port), seconds=600) for _ in range(100)))
     assert len(driver._timers) <= 16
 
 

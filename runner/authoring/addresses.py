@@ -7,27 +7,24 @@ from collections.abc import Mapping, Sequence
 
 from runner.authoring.decoding import Login
 from runner.authoring.naming import Names
-from runner.authoring.turns import Turn
+from runner.authoring.turns import HELLOS, Turn
 from runner.authoring.yaml_text import is_value
 
-_PATH = re.compile(r"(MAIL +FROM|RCPT +TO): *(?:<([^<>\s]+)>|([^<>\s]+))", re.IGNORECASE)
+_PATH = re.compile(r"(?:MAIL +FROM|RCPT +TO): *(?:<([^<>\s]+)>|([^<>\s]+))", re.IGNORECASE)
 _HOST = re.compile(r"\[?([A-Za-z0-9](?:[A-Za-z0-9-]*\.)+[A-Za-z0-9-]*[A-Za-z0-9])\]?(?=[\s,;]|\Z)")
 _RELAY = re.compile(r"relay|not local|not permitted|5\.7\.1\b|authenticat", re.IGNORECASE)
 _NOBODY = re.compile(r"5\.1\.[01]\b|unknown|no such|not exist|invalid|not found|unrouteable", re.IGNORECASE)
 _IS_ADDRESS = re.compile(r"[^@]+@[^@]+")
 
 
-def path_in(text: str) -> tuple[str, int, int] | None:
-    """Return the address of a MAIL or RCPT line and where it stands; None if there is none.
+def _path_in(text: str) -> str:
+    """Return the address of a MAIL or RCPT line; empty if there is none.
 
-    >>> path_in("rcpt to: you@example.com")
-    ('you@example.com', 9, 24)
+    >>> _path_in("rcpt to: you@example.com")
+    'you@example.com'
     """
     found = _PATH.match(text)
-    if found is None:
-        return None
-    group = 2 if found[2] is not None else 3
-    return (found[group], *found.span(group)) if found[group] != "<>" else None
+    return found[1] or found[2] if found is not None else ""
 
 
 def hosts_in(turns: Sequence[Turn], host: str) -> tuple[str, ...]:
@@ -35,11 +32,11 @@ def hosts_in(turns: Sequence[Turn], host: str) -> tuple[str, ...]:
     found = [host] if host else []
     for turn in turns:
         heard = turn.heard
-        if heard is not None and heard.reply is not None and heard.owed in ("greeting", "EHLO", "LHLO", "HELO"):
+        if heard is not None and heard.reply is not None and heard.owed in ("greeting", *HELLOS):
             text = heard.reply.texts[0] if heard.reply.lines else ""
             if match := _HOST.match(text):
                 found.append(match[1])
-        if turn.verb in ("EHLO", "LHLO", "HELO") and (name := turn.text.partition(" ")[2].strip(" []")):
+        if turn.verb in HELLOS and (name := turn.text.partition(" ")[2].strip(" []")):
             found.append(name)
     return tuple(sorted(dict.fromkeys(found), key=lambda one: -len(one)))
 
@@ -47,17 +44,15 @@ def hosts_in(turns: Sequence[Turn], host: str) -> tuple[str, ...]:
 def name_addresses(turns: Sequence[Turn], logins: Sequence[Login], names: Names) -> Mapping[int, str]:
     """Give the addresses of MAIL and RCPT their names; return the name by the turn."""
     accepted = min((login.last for login in logins if login.is_accepted), default=len(turns))
-    senders = {path[0] for turn in turns if turn.verb == "MAIL" and (path := path_in(turn.text))}
+    senders = {path for turn in turns if turn.verb == "MAIL" and (path := _path_in(turn.text))}
     given: dict[int, str] = {}
     for at, turn in enumerate(turns):
-        path = path_in(turn.text) if turn.verb in ("MAIL", "RCPT") else None
-        if path is None or path[0].lower() == "postmaster" or not is_value(path[0]):
+        path = _path_in(turn.text) if turn.verb in ("MAIL", "RCPT") else ""
+        if not path or path.lower() == "postmaster" or not is_value(path):
             continue
-        if turn.verb == "MAIL":
-            given[at] = names.give("sender", path[0])
-        else:
-            role = _role(turn, path[0], senders, names.hosts, has_login=at > accepted)
-            given[at] = names.give(role, path[0])
+        is_sender = turn.verb == "MAIL"
+        role = "sender" if is_sender else _role(turn, path, senders, names.hosts, has_login=at > accepted)
+        given[at] = names.give(role, path)
     return given
 
 

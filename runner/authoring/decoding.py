@@ -9,20 +9,18 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from runner.authoring.conversation import ClientLine, Exchange
 from runner.authoring.turns import Turn
 from runner.dataclass import dataclass
+from runner.language.filters import quoted
+from runner.sasl import MECHANISMS
 
-#: Mechanisms whose lines a scenario can write out; of the others the verb `auth` makes them.
+# Mechanisms whose lines a scenario can write out; of the others the verb `auth` makes them.
 _WRITTEN_OUT = ("PLAIN", "LOGIN")
-#: Those that the verb `auth` knows.
-_KNOWN = frozenset(
-    "PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS XOAUTH2 OAUTHBEARER EXTERNAL "
-    "NTLM GSSAPI".split()
-)
-_TOKEN = ("XOAUTH2", "OAUTHBEARER")
+#: Mechanisms that are given a token in place of a password.
+BY_TOKEN = ("XOAUTH2", "OAUTHBEARER")
 _AUTH = re.compile(r'(?:AUTH|AUTHENTICATE) +"?([A-Za-z0-9_+.=-]+)"?(?: +(.*))?\Z', re.IGNORECASE | re.DOTALL)
 _LOGIN = re.compile(r'LOGIN +("(?:[^"\\]|\\.)*"|\S+) +("(?:[^"\\]|\\.)*"|\S.*)\Z', re.IGNORECASE | re.DOTALL)
 _APOP = re.compile(r"APOP +(\S+) +\S+\Z", re.IGNORECASE)
@@ -102,8 +100,7 @@ def _is_auth(turn: Turn, protocol: str) -> bool:
 def _with_literal(turn: Turn) -> str:
     if turn.literal is None:
         return turn.text
-    quoted = turn.literal.text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'{turn.text} "{quoted}"'
+    return f"{turn.text} {quoted(turn.literal.text)}"
 
 
 def _user(turns: Sequence[Turn], at: int, name: str) -> Login:
@@ -125,21 +122,11 @@ def _finished(turns: Sequence[Turn], login: Login) -> Login:
     code = turns[login.last].code
     said = str(heard.reply) if heard is not None and heard.reply is not None else ""
     is_wrong = bool(_WRONG.match(code)) and (code == "535" or not _OTHER_REASON.search(said))
-    return Login(
-        login.mechanism,
-        login.first,
-        login.last,
-        {name: value for name, value in login.values.items() if value},
-        login.lines,
-        login.verb,
-        is_wrong=is_wrong,
-        is_accepted=code in ("235", "+OK", "OK"),
-        untold=login.untold,
-        as_typed=login.as_typed,
-    )
+    values = {name: value for name, value in login.values.items() if value}
+    return replace(login, values=values, is_wrong=is_wrong, is_accepted=code in ("235", "+OK", "OK"))
 
 
-def decoded(text: str) -> str | None:
+def _decoded(text: str) -> str | None:
     """Return what base64 stands for, bytes that are no UTF-8 as surrogates; None if it is no base64."""
     try:
         return binascii.a2b_base64(text, strict_mode=True).decode("utf-8", "surrogateescape")
@@ -156,7 +143,7 @@ def _exchange(turns: Sequence[Turn], at: int, found: re.Match[str], protocol: st
     is_cancelled = any(text == "*" for text in responses.values())
     is_open = turns[last].answer is None or turns[last].code in ("334", "+")
     is_said = bool(initial or responses)
-    has_verb = mechanism in _KNOWN and not is_cancelled and not is_open and is_said
+    has_verb = mechanism in MECHANISMS and not is_cancelled and not is_open and is_said
     is_line = mechanism in _WRITTEN_OUT and protocol in ("smtp", "lmtp")
     answers = ({at: initial} if initial else {}) | responses
     values, lines, untold, typed = _said(turns, at, mechanism, answers)
@@ -184,7 +171,7 @@ def _said(turns: Sequence[Turn], at: int, mechanism: str, answers: Mapping[int, 
         if text in ("*", "=", ""):
             lines[number] = text
             continue
-        plain = decoded(text)
+        plain = _decoded(text)
         if plain is None:
             typed.add(number)
         meaning = text if plain is None else plain
@@ -196,7 +183,7 @@ def _said(turns: Sequence[Turn], at: int, mechanism: str, answers: Mapping[int, 
             name = _wanted(turns, number - 1 if number > at else -1, order, values)
             values.setdefault(name, meaning)
             lines[number] = f"${{{name}}}"
-        elif mechanism in _TOKEN:
+        elif mechanism in BY_TOKEN:
             values |= _token(meaning)
             untold.add(number)
         else:

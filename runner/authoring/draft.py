@@ -6,7 +6,7 @@ what is not known, it leaves out, and says so in a comment and among its guesses
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from types import MappingProxyType
 
@@ -17,16 +17,12 @@ from runner.authoring.expected import Level, Reading
 from runner.authoring.modeline import modeline
 from runner.authoring.naming import Names
 from runner.authoring.titles import title_of
-from runner.authoring.turns import Turn, turns_of
+from runner.authoring.turns import STARTTLS, Turn, turns_of
 from runner.authoring.writing import Writer
 from runner.authoring.yaml_text import flow_list, is_value, scalar
 from runner.dataclass import dataclass
 from runner.protocol import PROTOCOLS
 
-Expect = Level
-"""How much of a reply a draft expects: "texts", "status" or "codes"."""
-
-_STARTTLS = ("STARTTLS", "STLS")
 # Parts of a login that are secrets; who logs in is none, and is given from outside all the same.
 _SECRETS = ("password", "token")
 
@@ -41,7 +37,7 @@ class Draft:
     guesses: tuple[str, ...] = ()
 
 
-def draft(conversation: Conversation, *, expect: Expect = "texts", title: str = "") -> Draft:
+def draft(conversation: Conversation, *, expect: Level = "texts", title: str = "") -> Draft:
     """Return the scenario that a conversation makes.
 
     Args:
@@ -67,10 +63,13 @@ def draft(conversation: Conversation, *, expect: Expect = "texts", title: str = 
     writer = Writer(conversation.protocol, turns, reading, addresses, list(zip(logins, renamed, strict=True)))
     writer.write()
     wanted = title or conversation.title or title_of(turns, logins, addresses, conversation.protocol)
-    text = _file(conversation, names.title(wanted) or "A conversation", names, writer)
-    used = _used_names(text, writer)
-    given = {name: value for name, value in {**names.given, **names.variables}.items() if name in used}
+    variables = _variables(names, _used_names(writer.lines, writer))
+    used = _used_names([*writer.lines, *variables.values()], writer)
+    requires = [name for name in names.given if name in used]
     secrets = tuple(name for name in names.secrets if name in used)
+    head = _head(conversation, names.title(wanted) or "A conversation", names)
+    text = "\n".join([*head, *_declared(requires, variables, secrets), "steps:", *writer.lines]) + "\n"
+    given = {name: value for name, value in {**names.given, **names.variables}.items() if name in used}
     return Draft(text, MappingProxyType(given), secrets, tuple(dict.fromkeys(writer.guesses)))
 
 
@@ -92,13 +91,13 @@ def _name_login(login: Login, names: Names, known: Mapping[str, str]) -> Mapping
 
 def _wrong(part: str, value: str, names: Names) -> str:
     if value:
-        names.hide(f"wrong_{part}{len(value)}", value)
+        names.hide(value)
     return f"wrong_{part}"
 
 
 def _used(turns: Sequence[Turn], logins: Sequence[Login]) -> frozenset[str]:
     """Return the capabilities that a conversation uses."""
-    verbs = {turn.verb for turn in turns} & set(_STARTTLS)
+    verbs = {turn.verb for turn in turns} & set(STARTTLS)
     mechanisms = {login.mechanism for login in logins if login.mechanism not in ("USER", "PASS", "APOP")}
     is_sasl = any(
         turn.verb in ("AUTH", "AUTHENTICATE") or isinstance(turn.client, Exchange) for turn in turns if turn.client
@@ -106,30 +105,31 @@ def _used(turns: Sequence[Turn], logins: Sequence[Login]) -> frozenset[str]:
     return frozenset(verbs | mechanisms | ({"AUTH"} if is_sasl else set()))
 
 
-def _used_names(text: str, writer: Writer) -> set[str]:
+def _used_names(lines: Iterable[str], writer: Writer) -> set[str]:
     found = set(writer.implied)
-    for part in text.replace("$${", "").split("${")[1:]:
+    for part in "\n".join(lines).replace("$${", "").split("${")[1:]:
         found.add(part.partition("}")[0].partition("|")[0].strip(" "))
     return found
 
 
-def _file(conversation: Conversation, title: str, names: Names, writer: Writer) -> str:
-    body = "\n".join(writer.lines)
-    variables = _variables(names, _used_names(body, writer))
-    used = _used_names("\n".join([body, *variables.values()]), writer)
+def _head(conversation: Conversation, title: str, names: Names) -> list[str]:
     lines = [modeline(), f"name: {scalar(title)}"]
     if source := names.title(conversation.source):
         lines.append(f"description: {scalar(f'Drafted from {source}.')}")
     if conversation.protocol != "smtp":
         lines.append(f"protocol: {conversation.protocol}")
-    if given := [name for name in names.given if name in used]:
-        wanted = given[0] if len(given) == 1 else flow_list(given)
-        lines.append(f"requires: {{var: {wanted}}}")
+    return lines
+
+
+def _declared(requires: Sequence[str], variables: Mapping[str, str], secrets: Sequence[str]) -> list[str]:
+    lines = []
+    if requires:
+        lines.append(f"requires: {{var: {requires[0] if len(requires) == 1 else flow_list(requires)}}}")
     if variables:
         lines += ["vars:", *(f"  {name}: {scalar(value)}" for name, value in variables.items())]
-    if secrets := [name for name in names.secrets if name in used]:
+    if secrets:
         lines.append(f"secrets: {flow_list(secrets)}")
-    return "\n".join([*lines, "steps:", *writer.lines]) + "\n"
+    return lines
 
 
 def _variables(names: Names, used: set[str]) -> dict[str, str]:

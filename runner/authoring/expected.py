@@ -11,8 +11,8 @@ from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, cast
 
-from runner.authoring.naming import Names
-from runner.authoring.turns import Heard
+from runner.authoring.naming import Names, as_glob
+from runner.authoring.turns import ASKING, Heard
 from runner.authoring.varying import Stretch
 from runner.authoring.yaml_text import flow_list, is_writable, scalar
 from runner.dataclass import dataclass
@@ -21,7 +21,7 @@ from runner.language.short_form import ShortFormReader
 from runner.language.template import Placeholder, parse_text
 from runner.matching.expectation import Alternative, Expectation, Word
 from runner.matching.judging import judge
-from runner.matching.pattern import Slot, compile_pattern
+from runner.matching.pattern import Slot
 from runner.protocol import Reply
 from runner.protocol.base import LineReply
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from runner.protocol import Machine
 
 Level = Literal["texts", "status", "codes"]
+"""How much of a reply a draft expects."""
 Value = str | list[str] | dict[str, str]
 """What a key says: YAML, a list of texts, or names with YAML."""
 
@@ -80,7 +81,7 @@ class Reading:
             if self._accepts(lines, heard.reply):
                 guessed = tuple(dict.fromkeys(one.what for one in wild if one.is_guess))
                 until = self._until(lines)
-                return Expected(lines, {**until, **keys}, guessed, is_own_step=bool(until or keys))
+                return Expected(lines, {**until, **keys}, guessed)
         return Expected((heard.reply.code,), keys)
 
     def _until(self, lines: tuple[str, ...]) -> dict[str, Value]:
@@ -96,7 +97,7 @@ class Reading:
 
     def _without_reply(self, heard: Heard, prefer: Iterable[str]) -> Expected | None:
         if heard.untagged:
-            return Expected(("untagged",), self._untagged_keys(heard, prefer), is_own_step=True)
+            return Expected(("untagged",), self._untagged_keys(heard, prefer))
         last = heard.event.lines[0 if self.machine.head_at == 0 else -1] if heard.event.lines else ""
         code = self.machine.code_grammar.match(last)
         if not heard.event.is_cut or code is None or last[code.end() :][:1] not in ("", " ", "-"):
@@ -135,7 +136,7 @@ class Reading:
         if _SAYS_NOTHING.match(glob):
             return
         head = f"{reply.code} {status}" if status else reply.code
-        yield (f"{head} {_as_glob(glob)}",), wild
+        yield (f"{head} {as_glob(glob)}",), wild
         # What looks like a status, a word or a second code is none with its first character open.
         yield (f"{head} ?{glob[1:]}",), wild
 
@@ -173,13 +174,13 @@ class Reading:
             yield tuple(lines), tuple(found)
             return
         first = lines[0] if lines else ""
-        yield (_as_glob(first) if first else "/^$/",), tuple(found)
+        yield (as_glob(first) if first else "/^$/",), tuple(found)
         yield (f"?{first[1:]}",), tuple(found)
 
     def _status(self, reply: Reply) -> str:
         """Return the status as it is written; of a response code in brackets its name only, for the rest varies."""
         status = reply.enhanced
-        if status[:1] in ("[", "(") and status:
+        if status[:1] in ("[", "("):
             name = re.match(r"[\[(]([A-Za-z][A-Za-z0-9-]*(?:/[A-Za-z0-9-]+)?)[\s\])]", status)
             if name is None or name[1].upper() in ("CAPABILITY", "SASL", "TAG"):
                 return ""
@@ -189,9 +190,7 @@ class Reading:
     # Keys beside it.
 
     def _capabilities(self, heard: Heard) -> dict[str, Value]:
-        asks = heard.owed in ("EHLO", "LHLO", "CAPA", "CAPABILITY") or (
-            heard.owed == "greeting" and self.machine.name == "sieve"
-        )
+        asks = heard.owed in ASKING or (heard.owed == "greeting" and self.machine.name == "sieve")
         if heard.shown is None or not asks:
             return {}
         wishes = {name: self._wish(name, values) for name, values in heard.shown.items() if self._is_told(name, heard)}
@@ -225,10 +224,8 @@ class Reading:
             if _NO_FACT.search(line) and heard.reply is not None:
                 continue
             glob, _ = self.names.pattern(line.split("\n")[0], prefer, counts=True)
-            glob = _as_glob(glob + "*" * ("\n" in line))
-            pattern = parse_text(glob, lambda _at, _width: _NOWHERE, _NOWHERE, [])
-            compiled = compile_pattern(tuple(part if isinstance(part, str) else Slot(part) for part in pattern.parts))
-            if compiled.fill(self._value_of).match_line(line) and not _SAYS_NOTHING.match(glob) and glob not in found:
+            glob = as_glob(glob + "*" * ("\n" in line))
+            if not _SAYS_NOTHING.match(glob) and glob not in found and self._fits(glob, line):
                 found.append(glob)
         if not found and heard.reply is None:
             found = ["*"]
@@ -238,13 +235,15 @@ class Reading:
 
     def _read(self, text: str) -> Alternative | None:
         problems: list[Problem] = []
-
-        def nowhere(_at: int, _width: int) -> Span:
-            return _NOWHERE
-
-        template = parse_text(text, nowhere, _NOWHERE, problems)
-        one = ShortFormReader(self.machine, problems, nowhere).read(template)
+        template = parse_text(text, _nowhere, _NOWHERE, problems)
+        one = ShortFormReader(self.machine, problems, _nowhere).read(template)
         return None if problems else one
+
+    def _fits(self, glob: str, line: str) -> bool:
+        problems: list[Problem] = []
+        template = parse_text(glob, _nowhere, _NOWHERE, problems)
+        pattern = ShortFormReader(self.machine, problems, _nowhere).pattern(template)
+        return pattern is not None and bool(pattern.fill(self._value_of).match_line(line))
 
     def _value_of(self, slot: Slot) -> str:
         name = cast(Placeholder, slot.key).name
@@ -263,5 +262,5 @@ class Reading:
         return not judgement.mismatches and not judgement.is_wrong_code
 
 
-def _as_glob(glob: str) -> str:
-    return f"\\{glob}" if glob.startswith("/") else glob
+def _nowhere(_at: int, _width: int) -> Span:
+    return _NOWHERE

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from runner.authoring.varying import LONGEST, Stretch, varying
-from runner.authoring.yaml_text import printable
+from runner.authoring.yaml_text import made_writable, printable
 from runner.redaction import Redactor
 
 REMOVED = "REMOVED"
@@ -18,7 +18,6 @@ REMOVED = "REMOVED"
 _SHORTEST = 4
 _DISTINCT = re.compile(r"[^A-Za-z]")
 _GLOB_SPECIAL = re.compile(r"[*?\\]")
-_UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffc\ufffe\uffff\ud800-\udfff]")
 
 Written = Callable[[str], str]
 
@@ -38,15 +37,15 @@ class Names:
         self.given: dict[str, str] = {}
         self.hosts: tuple[str, ...] = ()
         #: Values of what failed to log in, hidden like secrets.
-        self._hidden: dict[str, str] = {}
+        self._hidden: list[str] = []
         self._redactor = Redactor(self.secrets)
         self._names_of_users = Redactor({})
 
     # What is known.
 
-    def hide(self, name: str, value: str) -> None:
+    def hide(self, value: str) -> None:
         """Hide a value that is no secret of the file, such as a wrong password."""
-        self._hidden[name] = value
+        self._hidden.append(value)
         self._learn()
 
     def give_secret(self, role: str, value: str) -> str:
@@ -78,7 +77,8 @@ class Names:
         return name
 
     def _learn(self) -> None:
-        self._redactor = Redactor({**self._hidden, **self.secrets})
+        hidden = {f"wrong {number}": value for number, value in enumerate(self._hidden)}
+        self._redactor = Redactor({**hidden, **self.secrets})
         distinct = {name: one for name, one in self.given.items() if len(one) >= _SHORTEST and _DISTINCT.search(one)}
         self._names_of_users = Redactor(distinct)
 
@@ -118,7 +118,7 @@ class Names:
             if not any(start < one.end and one.start < end for start, end, _ in spans)
         ]
         spans = _apart([*spans, *((one.start, one.end, "") for one in wild)])
-        glob = self._rendered(text, spans, _glob, "*")
+        glob = self._rendered(text, spans, glob_of, "*")
         glob = _without_ends(glob + "*" * is_long)
         return re.sub(r"(?<!\\)\*{2,}", "*", glob), tuple(wild)
 
@@ -130,13 +130,13 @@ class Names:
 
     def _secret_spans(self, text: str) -> list[tuple[int, int, str]]:
         hidden = [(mark.start, mark.end, "") for mark in self._redactor.find(text)]
-        return hidden + [(other.start, other.end, "") for other in self._other_forms(text)]
+        return hidden + self._other_forms(text)
 
-    def _other_forms(self, text: str) -> Iterable[Stretch]:
+    def _other_forms(self, text: str) -> list[tuple[int, int, str]]:
         """Find a user's name in another form than its own, or in other case."""
         values = self._value_spans(text, self.given)
         return [
-            Stretch(mark.start, mark.end, mark.name)
+            (mark.start, mark.end, "")
             for mark in self._names_of_users.find(text)
             if not any(start <= mark.start and mark.end <= end for start, end, _ in values)
         ]
@@ -184,8 +184,15 @@ def _apart(spans: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
     return sorted(kept)
 
 
-def _glob(text: str) -> str:
-    return _UNWRITABLE.sub("?", _GLOB_SPECIAL.sub(r"\\\g<0>", text)).replace("{{", "{?").replace("${", "$${")
+def glob_of(text: str) -> str:
+    """Return the glob that a text is matched by."""
+    glob = made_writable(_GLOB_SPECIAL.sub(r"\\\g<0>", text).replace("\t", "?"))
+    return glob.replace("{{", "{?").replace("${", "$${")
+
+
+def as_glob(glob: str) -> str:
+    """Return a glob as it is written where a pattern may stand: what begins with a slash would be a regex."""
+    return f"\\{glob}" if glob.startswith("/") else glob
 
 
 def _without_ends(glob: str) -> str:

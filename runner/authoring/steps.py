@@ -23,12 +23,19 @@ class Page:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        #: What the operator is to be told besides.
+        self.guesses: list[str] = []
         self._talk: list[str] = []
         self._notes: list[str] = []
 
     def note(self, text: str) -> None:
         """Write a comment above what comes next."""
         self._notes.append(text)
+
+    def tell(self, comment: str, guess: str) -> None:
+        """Write a comment above what comes next, and tell the operator of it."""
+        self.note(comment)
+        self.guesses.append(guess)
 
     def flush_notes(self) -> None:
         """Write the notes where nothing comes any more."""

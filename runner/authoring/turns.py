@@ -22,8 +22,15 @@ from runner.authoring.conversation import (
     ServerReply,
 )
 from runner.dataclass import dataclass
+from runner.language.filters import quoted
 from runner.protocol import PROTOCOLS, Limits, Machine, Reply
+from runner.protocol.base import CLIENT_LINE
+from runner.protocol.imap_grammar import command_in
 
+HELLOS = ("EHLO", "LHLO", "HELO")
+STARTTLS = ("STARTTLS", "STLS")
+#: What is answered with all that the server offers.
+ASKING = ("EHLO", "LHLO", "CAPA", "CAPABILITY")
 _MARK = re.compile(r" ?\{[0-9]{1,20}\+?\}\Z")
 _BDAT = re.compile(r"BDAT +[0-9]+", re.IGNORECASE)
 _RESPONSE_CODES = ("334", "+")
@@ -123,7 +130,7 @@ class _Listener:
         is_response = self._last_code in _RESPONSE_CODES and self._machine.name != "tcp"
         text = event.text
         tag, blank, rest = text.partition(" ")
-        has_tag = self._machine.has_tags and not is_response and blank and rest and tag.upper() not in _IMAP_COMMANDS
+        has_tag = self._machine.has_tags and not is_response and blank and rest and not _is_command(tag)
         if has_tag:
             text = rest
         self._begin(Turn(event, text=text, is_response=is_response))
@@ -136,7 +143,7 @@ class _Listener:
         assert turn.literal is not None
         self._machine.sent(text.encode("utf-8", "surrogateescape") + b"\r\n")
         if text:
-            turn.text, turn.literal = f"{turn.text} {_quoted(turn.literal.text)}{text}", None
+            turn.text, turn.literal = f"{turn.text} {quoted(turn.literal.text)}{text}", None
 
     def _literal(self, event: ClientLiteral) -> None:
         """Put a literal to the line that announced it; the go-ahead between them is read by the verb itself."""
@@ -150,7 +157,7 @@ class _Listener:
             self._unanswered.append(turn)
         turn.text = _MARK.sub("", turn.text)
         if turn.literal is not None:
-            turn.text += " " + _quoted(turn.literal.text)
+            turn.text += " " + quoted(turn.literal.text)
         turn.literal, self._open_literal = event, turn
         self._last_code = ""
         self._machine.sent(event.text.replace("\n", "\r\n").encode("utf-8", "surrogateescape"))
@@ -193,7 +200,7 @@ class _Listener:
         self._last_code = found.code
         after = self._machine.capabilities
         owed = found.owed.to if found.owed is not None else ""
-        shown = after if after is not None and (after is not before or owed in _ASKING) else None
+        shown = after if after is not None and (after is not before or owed in ASKING) else None
         return Heard(event, found, owed, shown, tuple(getattr(found, "untagged", ())))
 
     def _with_own_tag(self, line: str) -> bytes:
@@ -210,20 +217,15 @@ class _Listener:
 
 # What a reply can stand beside.
 _SPEAKING = (ClientLine, ClientMessage, Exchange)
-_ASKING = ("EHLO", "LHLO", "CAPA", "CAPABILITY")
-_IMAP_COMMANDS = frozenset(
-    "CAPABILITY NOOP LOGOUT STARTTLS AUTHENTICATE LOGIN ENABLE SELECT EXAMINE CREATE DELETE RENAME SUBSCRIBE "
-    "UNSUBSCRIBE LIST LSUB NAMESPACE STATUS APPEND IDLE CLOSE UNSELECT EXPUNGE SEARCH FETCH STORE COPY MOVE UID "
-    "CHECK ID GETQUOTA GETQUOTAROOT SORT THREAD GETACL MYRIGHTS DONE".split()
-)
 
 
 def _ascii(text: str) -> str:
     return text.encode("ascii", "replace").decode("ascii")
 
 
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _is_command(word: str) -> bool:
+    """Whether a first word is IMAP's command, and no tag before it."""
+    return command_in(word.encode("utf-8", "surrogateescape")) is not CLIENT_LINE
 
 
 def _code_of(event: ServerReply) -> str:

@@ -5,37 +5,22 @@ What is in a line is for others to say; here is where it stands.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
+from runner.authoring.client_lines import ClientLines, octets
 from runner.authoring.conversation import ClientLine, ClientMessage, Ended, Exchange, Secured
 from runner.authoring.decoding import Login
 from runner.authoring.expected import Expected, Reading
-from runner.authoring.message_text import message_lines
-from runner.authoring.naming import REMOVED, escaped
 from runner.authoring.steps import Page, is_talkable
-from runner.authoring.turns import Turn
-from runner.authoring.yaml_text import block, flow_mapping, is_writable, scalar
+from runner.authoring.turns import STARTTLS, Turn
+from runner.authoring.yaml_text import block, flow_mapping, is_value, is_writable, scalar
 from runner.sasl import MECHANISMS
 
-_GREETINGS = ("EHLO", "LHLO", "HELO")
-_STARTTLS = ("STARTTLS", "STLS")
 _GOODBYES = ("QUIT", "LOGOUT")
-# Words that are no secret wherever they stand first.
-_COMMANDS = frozenset(
-    "EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP QUIT AUTH STARTTLS VRFY EXPN HELP ETRN XCLIENT XFORWARD USER PASS "
-    "APOP STLS STAT LIST DELE LAST UIDL UTF8 LANG CAPA RETR TOP CAPABILITY LOGOUT AUTHENTICATE LOGIN ENABLE SELECT "
-    "EXAMINE CREATE DELETE RENAME SUBSCRIBE UNSUBSCRIBE LSUB NAMESPACE STATUS APPEND IDLE DONE CLOSE UNSELECT "
-    "EXPUNGE SEARCH FETCH STORE COPY MOVE UID CHECK ID HAVESPACE PUTSCRIPT LISTSCRIPTS SETACTIVE GETSCRIPT "
-    "DELETESCRIPT RENAMESCRIPT CHECKSCRIPT UNAUTHENTICATE".split()
-)
-_BRACES = re.compile(r"\{\{")
-# What a scenario says in place of a response that nobody can make again: base64 of REMOVED.
-_REMOVED = "UkVNT1ZFRA=="
 
 
 class Writer:
-    """Writes the turns of one conversation; `lines` are the YAML, `guesses` what the operator is to be told."""
+    """Writes the turns of one conversation."""
 
     def __init__(
         self,
@@ -45,7 +30,6 @@ class Writer:
         addresses: Mapping[int, str],
         logins: Sequence[tuple[Login, Mapping[str, str]]],
     ) -> None:
-        self.guesses: list[str] = []
         #: Names that are used and not written: those of the verb `auth`.
         self.implied: set[str] = set()
         self._protocol = protocol
@@ -54,14 +38,19 @@ class Writer:
         self._names = reading.names
         self._addresses = addresses
         self._logins = {login.first: (login, named) for login, named in logins}
-        self._responses = {at: (login, named) for login, named in logins for at in range(login.first, login.last + 1)}
         self._page = Page()
+        self._client = ClientLines(reading, addresses, logins, self._page)
         self._is_over = False
 
     @property
     def lines(self) -> list[str]:
         """The lines of the steps."""
         return self._page.lines
+
+    @property
+    def guesses(self) -> list[str]:
+        """What the operator is to be told."""
+        return self._page.guesses
 
     def write(self) -> None:
         """Write all turns, or those before what a run could not do again."""
@@ -71,7 +60,9 @@ class Writer:
         self._page.end_talk()
         self._page.flush_notes()
         if not any(line.startswith("  - ") for line in self.lines):
-            self._tell("nothing was said", "the conversation is empty: the scenario expects no more than a greeting")
+            self._page.tell(
+                "nothing was said", "the conversation is empty: the scenario expects no more than a greeting"
+            )
             greeting = {"smtp": "220", "lmtp": "220", "pop3": "+OK", "tcp": "'*?*'"}.get(self._protocol, "OK")
             self._page.flush_notes()
             self.lines.append(f"  - expect: {greeting}")
@@ -80,7 +71,7 @@ class Writer:
 
     def _turn(self, at: int) -> int:
         turn = self._turns[at]
-        if self._is_unanswered(at) and isinstance(turn.client, ClientLine | ClientMessage):
+        if isinstance(turn.client, ClientLine | ClientMessage) and self._is_unanswered(at):
             return self._unanswered(at)
         if isinstance(turn.client, Secured):
             return self._secured(at)
@@ -88,7 +79,7 @@ class Writer:
             return self._ended(at)
         if at in self._logins and self._logins[at][0].verb is not None:
             return self._auth(at)
-        if turn.verb in _STARTTLS and isinstance(self._client_at(at + 1), Secured) and self._protocol != "tcp":
+        if turn.verb in STARTTLS and isinstance(self._client_at(at + 1), Secured) and self._protocol != "tcp":
             return self._starttls(at)
         if isinstance(turn.client, ClientMessage):
             self._message(at)
@@ -117,7 +108,7 @@ class Writer:
         elif turn.verb in _GOODBYES:
             self._page.step("- close: quit", [], Expected(notes=("no reply to the goodbye is in the transcript",)))
         else:
-            self._tell(
+            self._page.tell(
                 "what was sent last has no reply in the transcript: it is left out",
                 "the transcript ends before the reply to its last line; that line is left out",
             )
@@ -131,13 +122,9 @@ class Writer:
             self._line(at, end)
 
     def _secured(self, at: int) -> int:
-        facts = self._turns[at].client
-        assert isinstance(facts, Secured)
-        if facts.facts is not None and not facts.facts.verified:
-            self._tell(
-                "the certificate was not verified; a run verifies it unless the target's tls says otherwise",
-                "the server's certificate was not verified while this was recorded; a run verifies it",
-            )
+        secured = self._turns[at].client
+        assert isinstance(secured, Secured)
+        self._tell_unverified(secured)
         if at == 0:
             self._page.note("TLS from the first byte: the target's scheme says so, such as smtps or imaps")
         else:
@@ -166,7 +153,7 @@ class Writer:
         name = self._addresses.get(at, "")
         found = self._reading.expected(heard, (name,) if name else ())
         if found is None:
-            self._tell(
+            self._page.tell(
                 "what the server said then is no reply of this protocol: the rest is left out",
                 f"line {heard.event.line} of the transcript is no reply: what follows is left out"
                 if heard.event.line
@@ -201,11 +188,8 @@ class Writer:
         expected = end if end is not None else self._expected(at)
         if expected is None:
             return
-        text, keys = self._line_text(at)
-        if at not in self._responses:
-            keys += self._literal(turn)
-        is_odd = self._wants_bytes(text, turn)
-        if is_odd:
+        text, keys = self._client.line(at, turn)
+        if self._wants_bytes(text, turn):
             self._bytes_step(text, turn, keys, expected)
         elif keys or not is_talkable(expected) or text != text.strip(" ") or text.startswith("\t"):
             self._page.step(f"- send: {scalar(text)}", keys, expected)
@@ -215,92 +199,14 @@ class Writer:
             self._page.say([text], expected)
 
     def _wants_bytes(self, text: str, turn: Turn) -> bool:
-        if not is_writable(text) or _BRACES.search(text):
+        if not is_value(text):
             return True
-        machine = self._reading.machine
-        return not turn.is_response and machine.slip_in(text) is not None
+        return not turn.is_response and self._reading.machine.slip_in(text) is not None
 
     def _bytes_step(self, text: str, turn: Turn, keys: list[str], expected: Expected) -> None:
         lead = "x1 " if self._reading.machine.has_tags and not turn.is_response else ""
-        value = scalar(_octets(lead + text) + r"\r\n")
+        value = scalar(octets(lead + text) + r"\r\n")
         self._page.step(f"- bytes: {value}", keys, expected)
-
-    def _line_text(self, at: int) -> tuple[str, list[str]]:
-        """Return a client line as a template, and the keys that it wants beside it."""
-        turn = self._turns[at]
-        client = turn.client
-        assert isinstance(client, ClientLine)
-        if at in self._responses:
-            return self._login_line(at)
-        if client.template:
-            return client.template, []
-        if turn.verb in _GREETINGS:
-            return self._greeting(turn), []
-        word = turn.text.split(" ", 1)[0]
-        start = len(word) if word.upper() in _COMMANDS and not turn.is_response else 0
-        name = self._addresses.get(at, "")
-        text = self._names.client(turn.text, (name,) if name else (), start=start)
-        self._tell_removed(text, turn.text)
-        return text, []
-
-    def _tell_removed(self, written: str, said: str) -> None:
-        if REMOVED in written and REMOVED not in said:
-            self._tell(
-                f"a secret stood here: {REMOVED} is in its place",
-                f"a secret stood in what the client said outside of its login; {REMOVED} is in its place",
-            )
-
-    def _greeting(self, turn: Turn) -> str:
-        word, blank, name = turn.text.partition(" ")
-        if not (blank and name.strip()):
-            self._page.note("changed: no name followed here, and servers of today want one")
-            self.guesses.append(f"{word.upper()} had no argument: it is sent with the client's name")
-        return f"{word.upper()} ${{client.name}}"
-
-    def _login_line(self, at: int) -> tuple[str, list[str]]:
-        login, named = self._responses[at]
-        turn = self._turns[at]
-        assert isinstance(turn.client, ClientLine)
-        if at == login.first and login.is_wrong:
-            self._tell_wrong(login)
-        if at in login.untold:
-            self._tell(
-                f"a response of {login.mechanism} that is made anew each time: it is left out, write your own",
-                f"a response of {login.mechanism} can't be replayed as a line; write it yourself",
-            )
-            is_first = at == login.first and not turn.is_response
-            return (f"AUTH {login.mechanism} {_REMOVED}" if is_first else _REMOVED), []
-        template = turn.client.template if "${" in turn.client.template else login.lines.get(at, "")
-        if not template and not turn.is_response:
-            template = escaped(turn.text)
-        for part, name in named.items():
-            template = re.sub(rf"\$\{{{part}(?=[ }}|])", f"${{{name}", template)
-        keys = ["encode: none"] if at in login.as_typed and "${" in template else []
-        return template, keys
-
-    def _tell_wrong(self, login: Login) -> None:
-        self._tell(
-            f"a failed login was recorded: wrong_{'token' if 'token' in login.values else 'password'} is made up",
-            "a login that failed was recorded; a made-up password is sent in its place",
-        )
-
-    def _literal(self, turn: Turn) -> list[str]:
-        if turn.literal is None:
-            return []
-        lines = turn.literal.text.replace("\r\n", "\n").split("\n")
-        ends = lines[-1] == ""
-        written = message_lines(lines[:-1] if ends else lines, self._names)
-        if not all(is_writable(line) for line in written):
-            self._tell(
-                "bytes that no text can hold are left out of what follows",
-                "a literal holds bytes that are no text; they are left out",
-            )
-            written = ["".join(char if is_writable(char) else "?" for char in line) for line in written]
-        if not ends and len(written) == 1:
-            is_usual = turn.literal.is_sync or not self._reading.machine.has_tags
-            return [f"literal: {scalar(written[0])}" if is_usual else f"literal: {_unsync(written[0])}"]
-        head, *rest = block(written or [""], "      ")
-        return [f"literal: {head if ends else head[:1] + '-' + head[1:].rstrip('+')}", *rest]
 
     def _line_with_chunk(self, at: int) -> bool:
         """Write a BDAT command with its octets; False if this is none."""
@@ -310,13 +216,15 @@ class Writer:
         expected = self._expected(at + 1)
         if expected is None:
             return True
-        lines = message_lines(following.lines, self._names)
+        lines = self._client.message(following.lines)
         keys = ["last: true"] if turn.text.upper().rstrip(" ").endswith("LAST") else []
         if lines and all(is_writable(line) for line in lines):
             head, *rest = block(lines, "      ")
             self._page.step(f"- bdat: {head}", [*rest, *keys], expected)
         else:
-            self._tell("a chunk that no text can hold is left out", "a chunk of a message is no text and is left out")
+            self._page.tell(
+                "a chunk that no text can hold is left out", "a chunk of a message is no text and is left out"
+            )
             self._is_over = True
         return True
 
@@ -328,10 +236,9 @@ class Writer:
         expected = end if end is not None else self._expected(at)
         if expected is None:
             return
-        lines = message_lines(client.lines, self._names)
-        self._tell_removed("\n".join(lines), "\n".join(client.lines))
+        lines = self._client.message(client.lines)
         if not all(is_writable(line) for line in lines):
-            text = "".join(_octets("." * line.startswith(".") + line) + r"\r\n" for line in lines)
+            text = "".join(octets("." * line.startswith(".") + line) + r"\r\n" for line in lines)
             value = scalar(text + r".\r\n")
             self._page.step(f"- bytes: {value}", [], expected)
         elif self._page.is_amid_message and "." not in lines and is_talkable(expected):
@@ -347,14 +254,14 @@ class Writer:
     def _auth(self, at: int) -> int:
         login, named = self._logins[at]
         if login.mechanism not in MECHANISMS and login.mechanism != "APOP":
-            self._tell(
+            self._page.tell(
                 f"an exchange of {login.mechanism}, which no step can make: the rest is left out",
                 f"{login.mechanism} is no mechanism that a scenario knows; what follows is left out",
             )
             self._is_over = True
             return at
         if login.is_wrong:
-            self._tell_wrong(login)
+            self._client.tell_wrong(login)
         expected = self._expected(login.last)
         if expected is None:
             return at
@@ -386,32 +293,16 @@ class Writer:
 
     def _starttls(self, at: int) -> int:
         following = at + 1
-        facts = self._turns[following].client
-        assert isinstance(facts, Secured)
-        if facts.facts is not None and not facts.facts.verified:
-            self._tell(
-                "the certificate was not verified; a run verifies it unless the target's tls says otherwise",
-                "the server's certificate was not verified while this was recorded; a run verifies it",
-            )
+        secured = self._turns[following].client
+        assert isinstance(secured, Secured)
+        self._tell_unverified(secured)
         self._page.step("- starttls:", [], Expected())
         is_greeted = self._reading.machine.greets_after_tls and self._client_at(following + 1) is None
         return following + 1 + is_greeted
 
-    def _tell(self, comment: str, guess: str) -> None:
-        self._page.note(comment)
-        self.guesses.append(guess)
-
-
-def _octets(text: str) -> str:
-    """Return a template as `bytes` takes it: escapes for what YAML or a template can't hold."""
-    found = []
-    for char in text.replace("\\", "\\\\").replace("{{", "{\\x7b"):
-        if is_writable(char) and char != "\t":
-            found.append(char)
-        else:
-            found += [f"\\x{octet:02x}" for octet in char.encode("utf-8", "surrogateescape")]
-    return "".join(found)
-
-
-def _unsync(text: str) -> str:
-    return f"{{text: {scalar(text, in_flow=True)}, sync: false}}"
+    def _tell_unverified(self, secured: Secured) -> None:
+        if secured.facts is not None and not secured.facts.verified:
+            self._page.tell(
+                "the certificate was not verified; a run verifies it unless the target's tls says otherwise",
+                "the server's certificate was not verified while this was recorded; a run verifies it",
+            )

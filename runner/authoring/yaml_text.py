@@ -25,6 +25,11 @@ def is_value(text: str) -> bool:
     return is_writable(text) and "{{" not in text
 
 
+def made_writable(text: str) -> str:
+    """Return a text with `?` in place of each character that can't stand in YAML without escapes."""
+    return _UNWRITABLE.sub("?", text)
+
+
 def printable(text: str) -> str:
     """Return a text fit for a title or a comment: one line, without what YAML can't hold."""
     return " ".join(_UNWRITABLE.sub(" ", text).split())

@@ -40,7 +40,7 @@ PARTS = (
 )
 # Its name is one word.
 _CAPABILITY_WORDS = 2
-_FURTHER_REPLY = re.compile(r"reply \d+ (?=.)")
+_FURTHER_REPLY = re.compile(r"\Areply \d+ (?=.)")
 # So many classes of latency are no chance.
 _SLOWER = 2
 

@@ -15,6 +15,7 @@ from runner.baseline.masks import VARIES, Masks
 from runner.certificate import CertificateError, read_certificate
 from runner.dataclass import dataclass
 from runner.errors import escape
+from runner.protocol.capabilities import is_told_by_another
 from runner.results import Outcome
 from runner.transcript import cut_line
 
@@ -177,10 +178,7 @@ def _capabilities(exchange: Exchange, masks: Masks) -> Iterator[tuple[str, Value
 
 def _is_alias(name: str, offered: Mapping[str, tuple[str, ...]]) -> bool:
     """Whether it is another way to say what stands under a name already: `AUTH=PLAIN` of IMAP, AUTH beside SASL."""
-    base, equals, value = name.partition("=")
-    if equals and not offered[name]:
-        return value in {word.upper() for word in offered.get(base, ())}
-    return name == "AUTH" and "SASL" in offered
+    return is_told_by_another(name, offered) or (name == "AUTH" and "SASL" in offered)
 
 
 # TLS.

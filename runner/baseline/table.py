@@ -9,13 +9,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from runner.dataclass import dataclass
-from runner.report.layout import counted, pad, plain, width, wrap
+from runner.report.layout import GAP, beside, counted, plain, shares, width, wrap
 
 if TYPE_CHECKING:
     from runner.baseline.comparing import Change
     from runner.report.layout import Style
 
-GAP = 2
 # Of a text so many lines are shown, and so many characters of a line.
 MOST_LINES = 8
 MOST_ROWS = 500
@@ -49,7 +48,8 @@ def render_changes(
         return []
     rows = [_row(group, has_targets=has_targets) for group in groups[:MOST_ROWS]]
     head = [[text] for text in ("where", "what", plain(before), plain(after))]
-    widths = _widths([[line for row in (head, *rows) for line in row[at]] for at in range(len(head))], style.width)
+    needed = [max(width(line) for cell in column for line in cell) for column in zip(head, *rows, strict=True)]
+    widths = shares(needed, style.width - GAP * (len(head) - 1))
     lines = _laid_out(head, widths)
     for row in rows:
         lines += _laid_out(row, widths)
@@ -93,24 +93,8 @@ def _text(text: str) -> list[str]:
     return shown
 
 
-def _widths(cells: Sequence[Sequence[str]], whole: int) -> list[int]:
-    """Return the columns' widths: the narrow ones get what they need, the others share the rest."""
-    needed = [max(map(width, column)) for column in cells]
-    widths = list(needed)
-    room = whole - GAP * (len(cells) - 1)
-    for number, at in enumerate(sorted(range(len(cells)), key=needed.__getitem__)):
-        widths[at] = max(min(needed[at], room // (len(cells) - number)), 1)
-        room -= widths[at]
-    return widths
-
-
 def _laid_out(cells: Sequence[Sequence[str]], widths: Sequence[int]) -> list[str]:
-    columns = [
+    wrapped = [
         [piece for line in lines for piece in wrap(line, room, room)] for lines, room in zip(cells, widths, strict=True)
     ]
-    height = max(map(len, columns))
-    filled = [
-        [pad(text, room) for text in (*column, *[""] * (height - len(column)))]
-        for column, room in zip(columns, widths, strict=True)
-    ]
-    return [(" " * GAP).join(row).rstrip() for row in zip(*filled, strict=True)]
+    return beside(wrapped, widths)

@@ -7,20 +7,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.cli.selection import scenario_files
+from runner.cli.selection import PACK, scenario_files, shown_path
 from runner.dataclass import dataclass
 from runner.errors import InputError, Problem, SourceFile, UsageError
 from runner.language.compile import compile_scenario
 from runner.language.loader import read_file
 from runner.language.paths import PROJECT_FILE, find_root, resolve_inside
-from runner.language.project import find_project, load_project
+from runner.language.project import compile_project, find_project, load_project
 
 if TYPE_CHECKING:
     from runner.language.model import Scenario
     from runner.language.project import Project
     from runner.language.sessions import ProtocolOf
-
-PATHS_HELP = "scenario and fragment files, folders, mailproof.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +33,11 @@ class AuthoredFile:
     def is_project(self) -> bool:
         """Whether it is a project file."""
         return self.path.name == PROJECT_FILE
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether it came with the program."""
+        return self.name.startswith(PACK)
 
     def find_file(self, text: str) -> str:
         """Resolve a path that the file names.
@@ -58,17 +61,18 @@ class AuthoredFile:
         """Check a text as this file's; add what is wrong with it, and return the scenario if it is one."""
         if not self.is_project:
             return compile_scenario(source, self.find_file, problems, protocol_of)
-        load_project(self.path, problems, self.name)
+        compile_project(source, self.path.absolute().parent, problems)
         return None
 
 
-def add_path_arguments(parser: argparse.ArgumentParser, more: str = "") -> None:
+def add_path_arguments(parser: argparse.ArgumentParser, more: str) -> None:
     """Add the paths of files to look at."""
     parser.add_argument(
         "paths",
         nargs="*",
         metavar="PATH",
-        help=f"{PATHS_HELP}{more}; default: mailproof.yaml and scenarios/ beside it",
+        help=f"scenario and fragment files, folders, mailproof.yaml{more};"
+        " default: mailproof.yaml and scenarios/ beside it",
     )
 
 
@@ -87,7 +91,7 @@ def authored_files(paths: Iterable[str]) -> list[AuthoredFile]:
             raise UsageError(f"there is no file '{text}'")
     found = [AuthoredFile(Path(text), text, Path(text).absolute().parent) for text in dict.fromkeys(named)]
     if not given and project is not None:
-        found.append(AuthoredFile(project, _shown(project), project.parent))
+        found.append(AuthoredFile(project, shown_path(project), project.parent))
     if others or not given:
         root = project.parent if project is not None else None
         found += [AuthoredFile(one.path, one.name, one.root) for one in scenario_files(others, root)]
@@ -97,7 +101,7 @@ def authored_files(paths: Iterable[str]) -> list[AuthoredFile]:
 def the_project(problems: list[Problem]) -> Project | None:
     """Return the project that the working directory is in; what is wrong with its file is added."""
     path = find_project(Path.cwd())
-    return load_project(path, problems, _shown(path)) if path is not None else None
+    return load_project(path, problems, shown_path(path)) if path is not None else None
 
 
 def refuse(problems: Iterable[Problem]) -> None:
@@ -108,10 +112,3 @@ def refuse(problems: Iterable[Problem]) -> None:
     """
     if found := list(dict.fromkeys(problems)):
         raise InputError(found)
-
-
-def _shown(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

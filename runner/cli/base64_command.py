@@ -7,7 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from runner.cli.streams import OutputError, show, tell
+from runner.cli.streams import show, show_octets, tell
 from runner.errors import EXIT_PASSED, UsageError, escape
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ a NUL as \0; into a file or a pipe go the octets as they are."""
 _MECHANISMS = ("plain", "login", "xoauth2")
 # What stands before the base64 in a line of a transcript.
 _BEFORE = re.compile(
-    r"(?:[CS]: *)?(?:334|\+|(?:\S+ +)?(?:AUTH|AUTHENTICATE) +\S+) +(?=\S+\s*\Z)", re.IGNORECASE | re.ASCII
+    r"\A(?:[CS]: *)?(?:334|\+|(?:\S+ +)?(?:AUTH|AUTHENTICATE) +\S+) +(?=\S+\s*\Z)", re.IGNORECASE | re.ASCII
 )
 _ALPHABET = re.compile(r"[A-Za-z0-9+/]*")
 
@@ -138,7 +138,7 @@ def _decode(options: argparse.Namespace) -> int:
     if sys.stdout.isatty():
         show("\n".join(escape(line) for line in _as_text(data).split("\n")))
     else:
-        _write(data)
+        show_octets(data)
     return EXIT_PASSED
 
 
@@ -180,15 +180,6 @@ def _advice(char: str) -> str:
 def _as_text(data: bytes) -> str:
     """Return octets to be read: NUL as an author writes it, what is no UTF-8 by its number."""
     return data.decode("utf-8", "backslashreplace").replace("\0", "\\0")
-
-
-def _write(data: bytes) -> None:
-    """Write octets as they are, for the next program."""
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except OSError as error:
-        raise OutputError(f"the output can't be written: {(error.strerror or str(error)).lower()}") from error
 
 
 # What is read.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner import __version__
-from runner.cli.changes import clueless, load_baseline, play_for_facts, tell_clueless
+from runner.cli.changes import clear_facts, clueless, load_baseline, play_for_facts, tell_clueless
 from runner.cli.files import refuse_existing
 from runner.cli.output import add_output_arguments, now, style
 from runner.cli.reports import Reports
@@ -168,15 +168,11 @@ def _keep(runs: Sequence[RunResult], options: argparse.Namespace) -> int:
 
 
 def _learnt(runs: Sequence[RunResult], options: argparse.Namespace) -> Baseline:
-    from runner.baseline import Baseline, Masks, facts_of, learn  # noqa: PLC0415
+    from runner.baseline import Baseline, Masks, learn  # noqa: PLC0415
 
-    # What came to no verdict in one of several runs is learnt from the others: it tells nothing of what varies.
-    facts = []
-    for run in runs:
-        unclear = clueless(run)
-        facts.append(tuple(case for case in facts_of(run, Masks()) if case.key not in unclear))
     return Baseline(
-        cases=learn(facts),
+        # What came to no verdict in one of several runs is learnt from the others: it tells nothing of what varies.
+        cases=learn([clear_facts(run, Masks()) for run in runs]),
         targets={case.target: case.endpoint for case in runs[-1].cases if case.target},
         paths=tuple(options.paths),
         made_by=f"mailproof {__version__}",

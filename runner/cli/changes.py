@@ -15,7 +15,7 @@ from runner.errors import EXIT_TOOL, InputError, Problem, SourceFile, Span, Usag
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from runner.baseline import Baseline, Change
+    from runner.baseline import Baseline, CaseFacts, Change, Masks
     from runner.baseline.facts import Key
     from runner.report import Style
     from runner.results import CaseResult, RunResult
@@ -34,7 +34,7 @@ def add_ignore_argument(parser: argparse._ActionsContainer) -> None:
         default=[],
         type=_part,
         metavar="PART",
-        help="with a baseline: don't tell of changes of this part, such as latency, cipher, certificate; repeatable",
+        help="in a comparison: don't tell of changes of this part, such as latency, cipher, certificate; repeatable",
     )
 
 
@@ -58,6 +58,14 @@ def clueless(run: RunResult) -> dict[Key, CaseResult]:
     from runner.results import Outcome  # noqa: PLC0415
 
     return {key: case for key, case in keyed(run) if case.outcome in (Outcome.ERROR, Outcome.NOT_RUN)}
+
+
+def clear_facts(run: RunResult, masks: Masks) -> tuple[CaseFacts, ...]:
+    """Return the facts of the cases that came to a verdict; of a server that could not be asked there are none."""
+    from runner.baseline import facts_of  # noqa: PLC0415
+
+    unclear = clueless(run)
+    return tuple(case for case in facts_of(run, masks) if case.key not in unclear)
 
 
 def tell_clueless(cases: Iterable[CaseResult], more: str = "") -> None:
@@ -109,13 +117,11 @@ class Comparison:
 
     def mark(self, run: RunResult) -> RunResult:
         """Compare, and return the run with those cases failed in which something changed."""
-        from runner.baseline import Masks, compare, facts_of, mark  # noqa: PLC0415
+        from runner.baseline import Masks, compare, mark  # noqa: PLC0415
         from runner.baseline.comparing import without_parts  # noqa: PLC0415
-        from runner.results import Outcome  # noqa: PLC0415
 
         masks = Masks(own=self._baseline.masks)
-        # Of a server that could not be asked nobody knows whether it has changed.
-        facts = [one for one in facts_of(run, masks) if one.outcome != Outcome.ERROR.value]
+        facts = clear_facts(run, masks)
         self._compared = len(facts)
         changes = compare(self._baseline.cases, facts, masks, is_whole=False)
         self._changes = without_parts(changes, self._ignored)

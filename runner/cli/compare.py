@@ -20,7 +20,7 @@ HELP = "show what differs between two baselines, or between two servers"
 DESCRIPTION = """\
 Shows what differs: between the files of two baselines, or with two targets
 between the servers as they are now, scenario by scenario. Ends with 0 if
-nothing does, with 1 if anything does or nothing could be compared.
+nothing does, with 1 if anything does or something could not be compared.
 
   mailproof compare before.baseline after.baseline
   mailproof compare --target old --target new scenarios"""

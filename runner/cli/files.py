@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -16,6 +16,7 @@ from runner.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
 # Only for the owner, where a conversation is in it; else as the umask has it.
 PRIVATE_MODE = 0o600
@@ -68,7 +69,7 @@ def write_whole(path: str, text: str, *, is_private: bool, may_replace: bool = T
         UsageError: there is a file, and it may not be replaced.
         OSError: it can't be written; nothing of it is left.
     """
-    with NewFile(path, is_private=is_private, may_replace=may_replace) as file:
+    with _named(path), NewFile(path, is_private=is_private, may_replace=may_replace) as file:
         file.write(text)
         file.finish()
 
@@ -79,10 +80,20 @@ def rewrite(path: str, text: str) -> None:
     Raises:
         OSError: it can't be written; the old text is still there.
     """
-    with NewFile(path, is_private=True) as file:
+    with _named(path), NewFile(path, is_private=True) as file:
         file.take_mode()
         file.write(text)
         file.finish()
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Let an error name the file that was meant, not the one beside it, or none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = path
+        raise
 
 
 class NewFile:

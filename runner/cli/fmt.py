@@ -39,7 +39,7 @@ def perform(options: argparse.Namespace) -> int:
     from runner.cli.authored import authored_files, refuse  # noqa: PLC0415
 
     files = authored_files(options.paths)
-    if any(file.name.startswith("pack:") for file in files):
+    if any(file.is_bundled for file in files):
         raise UsageError("the bundled scenarios are in their form already, and not yours to change; copy one first")
     problems: list[Problem] = []
     changed = list(_changed(files, problems))
@@ -80,16 +80,14 @@ def _write(file: AuthoredFile, text: str) -> None:
 
 
 def _tell(changed: list[tuple[AuthoredFile, str, str]], count: int, *, is_check: bool) -> None:
+    from runner.report.layout import counted  # noqa: PLC0415
+
     state = "would be rewritten" if is_check else "rewritten"
     lines = [f"{escape(file.name)}: {state}" for file, *_ in changed]
     left = count - len(changed)
-    parts = [f"{_files(len(changed))} {state}"] if changed else []
-    parts += [f"{_files(left)} in form already"] if left else []
+    parts = [f"{counted(len(changed), 'file')} {state}"] if changed else []
+    parts += [f"{counted(left, 'file')} in form already"] if left else []
     show("\n".join([*lines, ", ".join(parts)]))
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count} files"
 
 
 def _difference(name: str, before: str, after: str) -> Iterator[str]:
@@ -106,15 +104,15 @@ def _filter(options: argparse.Namespace) -> int:
     from runner.authoring.formatting import canonical  # noqa: PLC0415
     from runner.cli.authored import AuthoredFile, refuse  # noqa: PLC0415
     from runner.language.loader import load  # noqa: PLC0415
+    from runner.language.paths import PROJECT_FILE  # noqa: PLC0415
 
     name = "<standard input>"
-    source = SourceFile(name, _read_standard_input(name))
-    file = AuthoredFile(Path.cwd() / "standard-input.yaml", name, Path.cwd())
+    source = _read_standard_input(name)
+    root = load(source, [])
+    is_project = root is not None and "targets" in root.items
+    file = AuthoredFile(Path.cwd() / (PROJECT_FILE if is_project else "standard-input.yaml"), name, Path.cwd())
     problems: list[Problem] = []
-    root = load(source, problems)
-    if root is not None and "targets" not in root.items:  # a project file is a file by its name
-        problems.clear()
-        file.check(source, problems)
+    file.check(source, problems)
     refuse(problems)
     after = canonical(source, file.find_file)
     if options.diff:
@@ -124,20 +122,17 @@ def _filter(options: argparse.Namespace) -> int:
     return EXIT_FAILED if options.check and after != source.text else EXIT_PASSED
 
 
-def _read_standard_input(name: str) -> str:
+def _read_standard_input(name: str) -> SourceFile:
     """Read a text from standard input.
 
     Raises:
         InputError: it is not UTF-8, or larger than a file may be.
     """
     from runner.errors import Span  # noqa: PLC0415
-    from runner.language.loader import MAX_FILE_BYTES  # noqa: PLC0415
+    from runner.language.loader import MAX_FILE_BYTES, source_of  # noqa: PLC0415
 
     octets = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
-    place = Span(SourceFile(name, ""), 1, 1)
     if len(octets) > MAX_FILE_BYTES:
+        place = Span(SourceFile(name, ""), 1, 1)
         raise InputError([Problem(place, f"it is larger than {MAX_FILE_BYTES // 1024} KiB, the limit for a file")])
-    try:
-        return octets.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError([Problem(place, "not UTF-8", "save the file as UTF-8")]) from error
+    return source_of(octets, name)

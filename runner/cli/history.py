@@ -26,6 +26,8 @@ judges nothing: it ends with 0 if the files could be read, with 2 if not.
 MAX_FILE_BYTES = 256 * 1024 * 1024
 # More than this is one mistake repeated.
 MOST_PROBLEMS = 20
+# So begins each line of what --report jsonl writes.
+_EVENT = '{"event":'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,10 +92,13 @@ def _record(path: str) -> Record:
     from runner.result_document import DocumentError, from_json  # noqa: PLC0415
 
     try:
-        return record_of(from_json(read_octets(Path(path), MAX_FILE_BYTES).decode("utf-8")), path)
+        text = read_octets(Path(path), MAX_FILE_BYTES).decode("utf-8")
+        return record_of(from_json(text), path)
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8") from None
     except DocumentError as error:
+        if text.startswith(_EVENT):
+            raise ValueError("it holds events of --report jsonl; a history wants --report json=FILE") from None
         raise ValueError(f"it {error}") from None
 
 

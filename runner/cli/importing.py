@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.cli.drafted import add_draft_arguments, advise, run_command
 from runner.cli.files import add_file_arguments, refuse_existing, write_whole
 from runner.cli.streams import show, tell
 from runner.dataclass import dataclass
@@ -35,10 +36,6 @@ of it is the answer."""
 _STANDARD_INPUT = "-"
 _STDIN_NAME = "<standard input>"
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.:-]{0,251}[A-Za-z0-9])?")
-_TLS_SCHEMES = {"smtp": "smtps", "pop3": "pop3s", "imap": "imaps"}
-_PORTS = {"smtp": 25, "lmtp": 24, "pop3": 110, "imap": 143, "sieve": 4190, "smtps": 465, "pop3s": 995, "imaps": 993}
-# Variables that a draft leaves to be given.
-_GIVEN = ("username", "authzid")
 _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
 
@@ -52,14 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol", choices=PROTOCOLS, default="", help="what is spoken in them (default: told from the greeting)"
     )
-    parser.add_argument(
-        "--expect",
-        choices=("texts", "status", "codes"),
-        default="texts",
-        help="what the scenario expects of replies: their texts, with what varies left open (default), status codes, "
-        "or codes alone, for other servers",
-    )
-    parser.add_argument("--name", default="", metavar="TITLE", help="the scenario's name")
+    add_draft_arguments(parser)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +66,8 @@ class _Scenario:
 
 def perform(options: argparse.Namespace) -> int:
     """Perform the command and return its exit code."""
+    from runner.cli.editing import fitted  # noqa: PLC0415
+
     found = _scenarios(options)
     if options.output == "-":
         _show(found)
@@ -84,8 +76,8 @@ def perform(options: argparse.Namespace) -> int:
     for path in places:
         refuse_existing(path, is_forced=options.force)
     for number, (one, path) in enumerate(zip(found, places, strict=True)):
-        write_whole(path, _fitted(one, path), is_private=False, may_replace=options.force)
-        _advise(one, path, is_first=not number)
+        write_whole(path, fitted(one.draft.text, path), is_private=False, may_replace=options.force)
+        advise(path, _command(one, path), one.guesses, is_first=not number)
     return EXIT_PASSED
 
 
@@ -118,8 +110,8 @@ def _of_file(name: str, options: argparse.Namespace, before: int) -> list[_Scena
     source = "a transcript" if name == _STANDARD_INPUT else Path(name).name
     read_ones = read(_text(name), shown, source=source, kind=options.format, protocol=options.protocol)
     made: list[_Scenario] = []
-    for number, one in enumerate(read_ones, before + len(made) + 1):
-        title = f"{options.name} {number}" if options.name and (number > 1) else options.name
+    for number, one in enumerate(read_ones, before + 1):
+        title = f"{options.name} {number}" if options.name and number > 1 else options.name
         if isinstance(one, Draft):
             made.append(_Scenario(one, source, _name_in(one), "tcp://HOST:PORT", one.guesses))
             continue
@@ -163,11 +155,12 @@ def _text(name: str) -> str:
 def _url(conversation: Conversation) -> str:
     """Return the server that a transcript names, as a target; HOST where it names none."""
     from runner.authoring.conversation import Secured, ServerReply  # noqa: PLC0415
+    from runner.language.target import SCHEMES  # noqa: PLC0415
 
     first = conversation.events[0] if conversation.events else None
     scheme = conversation.protocol
-    if isinstance(first, Secured):
-        scheme = _TLS_SCHEMES.get(scheme, scheme)
+    if isinstance(first, Secured) and f"{scheme}s" in SCHEMES:
+        scheme = f"{scheme}s"
     host = conversation.host
     if not host and conversation.protocol in ("smtp", "lmtp"):
         greeting = next((event for event in conversation.events if isinstance(event, ServerReply)), None)
@@ -176,7 +169,7 @@ def _url(conversation: Conversation) -> str:
     host = host if _HOST.fullmatch(host) else "HOST"
     host = f"[{host}]" if ":" in host else host
     port = conversation.port
-    return f"{scheme}://{host}" + (f":{port}" if port and port != _PORTS[scheme] else "")
+    return f"{scheme}://{host}" + (f":{port}" if port and port != SCHEMES[scheme].port else "")
 
 
 # Where they go.
@@ -211,12 +204,6 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60].rstrip("-")
 
 
-def _fitted(one: _Scenario, path: str) -> str:
-    from runner.cli.editing import fitted  # noqa: PLC0415
-
-    return fitted(one.draft.text, path)
-
-
 # What is told.
 
 
@@ -225,7 +212,7 @@ def _show(found: Sequence[_Scenario]) -> None:
     show("---\n".join(one.draft.text for one in found).removesuffix("\n"))
     for one in found:
         for guess in one.guesses:
-            tell(f"guessed: {_told(guess)}")
+            tell(f"guessed: {escape(guess)}")
     first = found[0]
     if len(found) > 1:
         tell(f"{len(found)} scenarios; -o FOLDER/ writes each into a file of its own")
@@ -233,24 +220,5 @@ def _show(found: Sequence[_Scenario]) -> None:
         tell(f"write it with -o FILE; then run it with:\n  {_command(first, 'FILE')}")
 
 
-def _advise(one: _Scenario, path: str, *, is_first: bool) -> None:
-    command = f"; run it with:\n  {_command(one, path)}" if is_first else f"\n  {_command(one, path)}"
-    tell(f"{escape(path)} is written{command}")
-    for guess in one.guesses:
-        tell(f"  guessed: {_told(guess)}")
-
-
-def _told(guess: str) -> str:
-    return escape(guess)
-
-
 def _command(one: _Scenario, path: str) -> str:
-    from shlex import join  # noqa: PLC0415
-
-    words = ["mailproof", "run", path, "--target", one.url]
-    for name, value in one.draft.variables.items():
-        if name.startswith(_GIVEN):
-            words += ["--var", f"{name}={value}"]
-    for name in one.draft.secrets:
-        words += ["--secret", name]
-    return escape(join(words))
+    return run_command(path, one.url, one.draft)

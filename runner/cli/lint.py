@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 from collections.abc import Iterator
 from datetime import date, datetime
 from textwrap import indent, wrap
@@ -26,7 +25,6 @@ Looks at files that validate passes: passwords and pasted base64, steps that can
 never match or match everything, commands in an order that no server takes,
 names that nothing uses. Each finding has the id of its rule; a comment allows
 it, on its line or above it: # lint: allow ID. Nothing is connected."""
-_PACK = "pack:"
 # A mended file may show what was hidden before; that ends, and so does this.
 _MOST_ROUNDS = 5
 
@@ -68,19 +66,17 @@ def _read(options: argparse.Namespace) -> _Run:
         InputError: a file is wrong.
     """
     from runner.cli.authored import authored_files, refuse, the_project  # noqa: PLC0415
+    from runner.cli.selection import reading_to_keep  # noqa: PLC0415
 
     files = authored_files(options.paths)
-    if options.fix and any(file.name.startswith(_PACK) for file in files):
+    if options.fix and any(file.is_bundled for file in files):
         raise UsageError("--fix changes no bundled scenario; copy it first")
     problems: list[Problem] = []
     project = the_project(problems)
     run = _Run(project, datetime.now().astimezone().date(), is_pedantic=options.pedantic)
-    # See `read_scenarios`: to look for cycles among what stays takes a fifth of the time.
-    gc.disable()
-    for file in files:
-        run.add(file, problems)
-    gc.freeze()
-    gc.enable()
+    with reading_to_keep():
+        for file in files:
+            run.add(file, problems)
     refuse(problems)
     return run
 
@@ -130,9 +126,14 @@ class _Run:
     def _subject(self, known: _Known) -> Subject:
         from runner.authoring.lint import subject_of  # noqa: PLC0415
 
-        found = subject_of(known.source, known.file.find_file, known.scenario, today=self._today, project=self._project)
-        found.first_names = self._first_names
-        return found
+        return subject_of(
+            known.source,
+            known.file.find_file,
+            known.scenario,
+            today=self._today,
+            project=self._project,
+            first_names=self._first_names,
+        )
 
     def mend(self, known: _Known) -> list[str]:
         """Mend in a file what can be, write it, and return what was done."""
@@ -152,24 +153,19 @@ class _Run:
         return done
 
     def _is_right(self, known: _Known, text: str) -> bool:
-        from runner.language.loader import load  # noqa: PLC0415
-
         problems: list[Problem] = []
-        source = SourceFile(known.source.name, text)
-        if known.file.is_project:
-            load(source, problems)
-        else:
-            known.file.check(source, problems, self._protocol_of)
+        known.file.check(SourceFile(known.source.name, text), problems, self._protocol_of)
         return not problems
 
 
 def _count(found: list[Finding], count: int, *, is_fixed: bool) -> str:
-    files = "1 file" if count == 1 else f"{count} files"
+    from runner.report.layout import counted  # noqa: PLC0415
+
+    files = counted(count, "file")
     if not found:
         return f"nothing found in {files}"
-    findings = "1 finding" if len(found) == 1 else f"{len(found)} findings"
     where = len({finding.span.source.name for finding in found})
-    text = f"{findings} in {where} of {files}"
+    text = f"{counted(len(found), 'finding')} in {where} of {files}"
     mendable = sum(finding.edit is not None for finding in found)
     return text if is_fixed or not mendable else f"{text}; --fix mends {mendable}"
 
@@ -194,10 +190,10 @@ def _escaped(text: str, more: str = "") -> str:
 
 
 def _listed() -> Iterator[str]:
-    from runner.authoring.lint import RULES  # noqa: PLC0415
+    from runner.authoring.lint import RULES, in_order  # noqa: PLC0415
 
     width = max(map(len, RULES)) + 2
-    for one in sorted(RULES.values(), key=lambda one: (one.is_pedantic, one.id)):
+    for one in in_order():
         lines = wrap(one.says + (" (--pedantic)" if one.is_pedantic else ""), COLUMNS - width)
         yield f"{one.id:{width}}{lines[0]}"
         yield from (" " * width + line for line in lines[1:])

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from runner.cli import debugging
 from runner.cli.files import refuse_existing, write_whole
+from runner.cli.signals import handled_by
 from runner.cli.streams import tell
 from runner.errors import EXIT_PASSED, EXIT_TERMINATED, EXIT_TOOL, ToolError, UsageError, escape
 
 if TYPE_CHECKING:
     import ssl
 
-    from runner.authoring.draft import Draft
     from runner.language.project import Target
     from runner.recording.proxy import Passed, Proxy
     from runner.wire import Endpoint, TlsWish
@@ -74,13 +71,19 @@ def listen(options: argparse.Namespace, target: Target, endpoint: Endpoint, wish
 
     _refuse(options, target)
     places = _Places(options)
+    caught: set[int] = set()
     with ExitStack() as stack:
         context, ca = _certificate(options, target, stack)
         door = Door(target.protocol, endpoint, wish, context, is_implicit=options.tls)
         writer = _Writer(options, target, places)
         proxy = stack.enter_context(Proxy(options.listen, door, writer.take))
         writer.stop = proxy.stop
-        with _signals(proxy) as caught:
+
+        def stop(number: int, _: FrameType | None) -> None:
+            caught.add(number)
+            proxy.stop()
+
+        with handled_by(stop, signal.SIGINT, signal.SIGTERM):
             _tell_how(proxy, target, ca)
             proxy.run()
     if not writer.written and not writer.has_failed:
@@ -112,34 +115,27 @@ def _certificate(
     """Return the settings of the client's TLS, and the PEM file of the CA that was made for it.
 
     Raises:
-        ToolError: the certificate can't be used, or the extra that makes one is not installed.
+        ToolError: the certificate can't be used, none can be made for the address, or the extra that makes one is not
+            installed.
     """
-    import ssl  # noqa: PLC0415 -- slow to import
+    from runner.demo import certificate  # noqa: PLC0415 -- slow to import
+    from runner.surroundings import full_host_name  # noqa: PLC0415
 
     if target.implicit_tls and not options.tls:
         return None, None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     if options.cert:
-        from runner.net import Broken, load_certificate  # noqa: PLC0415
-
-        try:
-            load_certificate(context, options.cert, options.key or "")
-        except Broken as error:
-            raise ToolError(f"can't use the certificate: {error.fault.detail}") from error
-        return context, None
+        return certificate.load(options.cert, options.key or ""), None
+    own = full_host_name()
+    # A machine may have an underscore in its name, a certificate may not (RFC 5280 section 4.2.1.6).
+    names = ("localhost", _LOOPBACK, "::1", options.listen[0], own if "_" not in own else "")
     try:
-        import trustme  # noqa: PLC0415 -- the extra `demo`
+        return certificate.make(names, "proxy", stack)
     except ModuleNotFoundError as error:
         words = "a certificate for the client's side is made by the extra 'demo': pip install 'mailproof[demo]'"
         raise ToolError(f"{words}; or name one of your own, --cert FILE --key FILE") from error
-    from runner.surroundings import full_host_name  # noqa: PLC0415
-
-    authority = trustme.CA()
-    names = ("localhost", _LOOPBACK, "::1", options.listen[0], full_host_name())
-    authority.issue_cert(*dict.fromkeys(filter(None, names))).configure_cert(context)
-    path = Path(stack.enter_context(TemporaryDirectory(prefix="mailproof-proxy-")), "ca.pem")
-    authority.cert_pem.write_to_path(path)
-    return context, path
+    except ValueError as error:
+        host, port = options.listen
+        raise ToolError(f"--listen {host}:{port}: no such address") from error
 
 
 def _tell_how(proxy: Proxy, target: Target, ca: Path | None) -> None:
@@ -208,6 +204,7 @@ class _Writer:
         if conversation is None:
             return
         from runner.authoring.draft import draft  # noqa: PLC0415
+        from runner.cli.drafted import advise, run_command, tls_words  # noqa: PLC0415
         from runner.cli.editing import fitted  # noqa: PLC0415
 
         try:
@@ -220,9 +217,8 @@ class _Writer:
             self.has_failed = True
         else:
             self.written += 1
-            tell(f"{escape(path)} is written; run it with:\n  {escape(self._command(path, made))}")
-            for guess in made.guesses:
-                tell(f"  guessed: {escape(guess)}")
+            command = run_command(path, self._options.target, made, more=tls_words(self._options))
+            advise(path, command, made.guesses)
         if self._options.once:
             self.stop()
 
@@ -231,33 +227,3 @@ class _Writer:
         if new := sorted(hidden - self._told_hidden):
             self._told_hidden.update(new)
             tell(f"kept from the client, for it can't be passed on or recorded: {escape(', '.join(new))}")
-
-    def _command(self, path: str, made: Draft) -> str:
-        options = self._options
-        words = ["mailproof", "run", path, "--target", options.target]
-        words += ["--ca", options.ca] if options.ca else []
-        words += ["--no-verify"] if options.no_verify else []
-        for name, value in made.variables.items():
-            if name.startswith(("username", "authzid")):
-                words += ["--var", f"{name}={value}"]
-        words += [word for name in made.secrets for word in ("--secret", name)]
-        return shlex.join(words)
-
-
-@contextmanager
-def _signals(proxy: Proxy) -> Iterator[set[int]]:
-    """While it is open, SIGINT and SIGTERM end the proxy; the set then holds which came."""
-    caught: set[int] = set()
-
-    def stop(number: int, _: FrameType | None) -> None:
-        caught.add(number)
-        proxy.stop()
-
-    before: dict[signal.Signals, Any] = {
-        number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Literal, Protocol
 
 from runner.cli.reports import add_report_argument
 
@@ -38,7 +38,12 @@ def add_output_arguments(
     amount = output.add_mutually_exclusive_group()
     amount.add_argument("-v", "--verbose", action="store_true", help=verbose)
     amount.add_argument("-q", "--quiet", action="store_true", help="show the summary alone")
-    output.add_argument(
+    add_colour_argument(output)
+
+
+def add_colour_argument(parser: argparse._ActionsContainer) -> None:
+    """Add the option that says whether there are colours."""
+    parser.add_argument(
         "--color",
         choices=("auto", "always", "never"),
         default="auto",
@@ -46,22 +51,22 @@ def add_output_arguments(
     )
 
 
+def has_colour(options: argparse.Namespace, stream: IO[str]) -> bool:
+    """Return whether there are to be colours on a stream."""
+    is_auto = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return options.color == "always" or (options.color == "auto" and is_auto)
+
+
 def style(options: argparse.Namespace) -> Style:
     """Return how reports are to look on standard output."""
     from runner.report import Style  # noqa: PLC0415
 
-    is_terminal = sys.stdout.isatty()
-    auto = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     verbosity: Literal["quiet", "normal", "verbose"] = "normal"
     if options.verbose:
         verbosity = "verbose"
     elif options.quiet:
         verbosity = "quiet"
-    return Style(
-        columns=_columns(),
-        has_colour=options.color == "always" or (options.color == "auto" and auto),
-        verbosity=verbosity,
-    )
+    return Style(columns=_columns(), has_colour=has_colour(options, sys.stdout), verbosity=verbosity)
 
 
 def file_style(options: argparse.Namespace) -> Style:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.cli.files import refuse_existing, write_whole
 from runner.cli.streams import show, tell
-from runner.errors import EXIT_FAILED, EXIT_PASSED, InputError, Problem, SourceFile, UsageError, escape
+from runner.errors import EXIT_FAILED, EXIT_PASSED, Problem, SourceFile, UsageError, escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +43,8 @@ _JOBS = 100
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    from runner.cli.selection import repeatable  # noqa: PLC0415
+    from runner.cli.output import add_colour_argument  # noqa: PLC0415
+    from runner.cli.selection import add_timeout_argument, add_trust_arguments, repeatable  # noqa: PLC0415
 
     parser.add_argument(
         "target", nargs="*", metavar="TARGET", help="a target of mailproof.yaml, or a URL such as smtp://host:25"
@@ -68,28 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     login.add_argument("--no-login", action="store_true", help="don't log in, though the project file has a password")
     by_url = parser.add_argument_group("targets given as a URL")
-    by_url.add_argument("--ca", metavar="FILE", help="a PEM file with the certificates to trust")
-    by_url.add_argument(
-        "--no-verify", action="store_true", help="log in even where the certificate is not trusted; it is said anyway"
-    )
-    parser.add_argument(
-        "--timeout", type=_duration, default=30.0, metavar="TIME", help="how long a reply may take (default 30s)"
-    )
-    parser.add_argument(
-        "--color",
-        choices=("auto", "always", "never"),
-        default="auto",
-        help="default: on a terminal, unless NO_COLOR is set",
-    )
-
-
-def _duration(text: str) -> float:
-    from runner.language.values import parse_duration  # noqa: PLC0415
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+    add_trust_arguments(by_url, "log in even where the certificate is not trusted; it is said anyway")
+    add_timeout_argument(parser)
+    add_colour_argument(parser)
 
 
 def perform(options: argparse.Namespace) -> int:
@@ -134,10 +115,10 @@ def _write(options: argparse.Namespace, target: Target, facts: ServerFacts) -> N
 
 
 def _command(options: argparse.Namespace, target: Target, facts: ServerFacts) -> str:
-    words = ["mailproof", "run", options.output, "--target", target.name]
-    words += ["--ca", options.ca] if options.ca else []
-    words += ["--no-verify"] if options.no_verify else []
-    if facts.login is not None and not facts.login.failure:
+    from runner.cli.drafted import tls_words  # noqa: PLC0415
+
+    words = ["mailproof", "run", options.output, "--target", target.name, *tls_words(options)]
+    if facts.made_login is not None:
         words += [word for text in options.variables for word in ("--var", text)]
         words += [word for text in options.secrets for word in ("--secret", text)]
     return escape(shlex.join(words))
@@ -148,9 +129,8 @@ class _Surveyor:
 
     def __init__(self, options: argparse.Namespace) -> None:
         from runner.authoring.probing.questions import MANNERS  # noqa: PLC0415
+        from runner.cli.authored import refuse, the_project  # noqa: PLC0415
         from runner.cli.selection import targets  # noqa: PLC0415
-        from runner.language.paths import PROJECT_FILE  # noqa: PLC0415
-        from runner.language.project import find_project, load_project  # noqa: PLC0415
         from runner.surroundings import (  # noqa: PLC0415
             SecretStore,
             no_open_secret,
@@ -162,10 +142,8 @@ class _Surveyor:
         self.code = 0
         self._options = options
         problems: list[Problem] = []
-        path = find_project(Path.cwd())
-        self._project = load_project(path, problems, PROJECT_FILE) if path is not None else None
-        if problems:
-            raise InputError(problems)
+        self._project = the_project(problems)
+        refuse(problems)
         if not options.target and not (self._project is not None and self._project.targets):
             raise UsageError("which server? name one: mailproof probe smtp://host:25")
         variables = dict(map(parse_variable, options.variables))

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
 import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.cli import debugging
+from runner.cli.drafted import add_draft_arguments, advise, run_command, tls_words
 from runner.cli.files import add_file_arguments, refuse_existing, write_whole
+from runner.cli.signals import handled_by
 from runner.cli.streams import show, tell
 from runner.errors import (
     EXIT_FAILED,
@@ -29,9 +27,9 @@ from runner.errors import (
 
 if TYPE_CHECKING:
     from runner.authoring.draft import Draft
+    from runner.errors import Problem
     from runner.language.project import Project, Target
     from runner.recording.dialogue import Dialogue
-    from runner.recording.prompt import Prompt
     from runner.wire import Endpoint, TlsWish
 
 HELP = "talk to a server by hand and write a scenario of it"
@@ -47,26 +45,18 @@ Through a pipe each line is sent when the replies before it have come. With
 
 /help at the prompt lists what it can do besides."""
 
-# Variables that a draft leaves to be given.
-_GIVEN = ("username", "authzid")
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     from runner.cli.listening import add_listen_arguments  # noqa: PLC0415
-    from runner.cli.selection import repeatable  # noqa: PLC0415
+    from runner.cli.output import add_colour_argument  # noqa: PLC0415
+    from runner.cli.selection import add_timeout_argument, add_trust_arguments, repeatable  # noqa: PLC0415
 
     parser.add_argument("target", metavar="TARGET", help="a URL such as smtp://host:25, or a target of mailproof.yaml")
     add_file_arguments(parser, "the scenario")
-    parser.add_argument("--name", default="", metavar="TITLE", help="the scenario's name")
-    parser.add_argument(
-        "--expect",
-        choices=("texts", "status", "codes"),
-        default="texts",
-        help="what the scenario expects of replies: their texts, with what varies left open (default), status codes, "
-        "or codes alone, for other servers",
-    )
+    add_draft_arguments(parser)
     repeatable(parser, "--var", "variables", "NAME=VALUE", "a value for /auth, such as username=alice@example.com")
     repeatable(
         parser,
@@ -75,27 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "NAME=env:VARIABLE",
         "the password (or token) for /auth; also NAME=file:PATH; else it is asked for",
     )
-    parser.add_argument("--ca", metavar="FILE", help="a PEM file with the certificates to trust")
-    parser.add_argument("--no-verify", action="store_true", help="accept any certificate")
-    parser.add_argument(
-        "--timeout", type=_duration, default=30.0, metavar="TIME", help="how long a reply may take (default 30s)"
-    )
-    parser.add_argument(
-        "--color",
-        choices=("auto", "always", "never"),
-        default="auto",
-        help="default: on a terminal, unless NO_COLOR is set",
-    )
+    add_trust_arguments(parser, "accept any certificate")
+    add_timeout_argument(parser)
+    add_colour_argument(parser)
     add_listen_arguments(parser)
-
-
-def _duration(text: str) -> float:
-    from runner.language.values import parse_duration  # noqa: PLC0415
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def perform(options: argparse.Namespace) -> int:
@@ -118,16 +91,12 @@ def _target(options: argparse.Namespace) -> tuple[Target, Project | None]:
         UsageError: there is no such target, or it is many servers.
         InputError: the project file, or the URL, is wrong.
     """
+    from runner.cli.authored import refuse, the_project  # noqa: PLC0415
     from runner.cli.selection import targets  # noqa: PLC0415
-    from runner.errors import InputError, Problem  # noqa: PLC0415
-    from runner.language.paths import PROJECT_FILE  # noqa: PLC0415
-    from runner.language.project import find_project, load_project  # noqa: PLC0415
 
     problems: list[Problem] = []
-    path = find_project(Path.cwd())
-    project = load_project(path, problems, PROJECT_FILE) if path is not None else None
-    if problems:
-        raise InputError(problems)
+    project = the_project(problems)
+    refuse(problems)
     chosen = argparse.Namespace(
         target=[options.target], sessions=[], target_tags=[], ca=options.ca, no_verify=options.no_verify
     )
@@ -160,6 +129,7 @@ class _Recording:
     """One recording from the command line to the file."""
 
     def __init__(self, options: argparse.Namespace, target: Target, project: Project | None) -> None:
+        from runner.cli.output import has_colour  # noqa: PLC0415
         from runner.recording.dialogue import Dialogue  # noqa: PLC0415
         from runner.recording.screen import Screen, standard_error, standard_output  # noqa: PLC0415
         from runner.redaction import Redactor  # noqa: PLC0415
@@ -173,7 +143,7 @@ class _Recording:
         self._store = SecretStore()
         is_typed = sys.stdin.isatty()
         stream = standard_output if is_typed and sys.stdout.isatty() else standard_error
-        self.screen = Screen(stream, has_colour=_has_colour(options.color, stream()), is_typed_shown=not is_typed)
+        self.screen = Screen(stream, has_colour=has_colour(options, stream()), is_typed_shown=not is_typed)
         self.redactor = Redactor()
         self.dialogue: Dialogue = Dialogue(
             target.protocol, self.screen.tell, self.redactor, may_show_secrets=target.plaintext_secrets
@@ -192,10 +162,14 @@ class _Recording:
             return completions(text, self._target.protocol, self.dialogue.machine.capabilities)
 
         prompt = new_prompt(self.screen, complete)
+
+        def terminate(number: int, _: FrameType | None) -> None:
+            prompt.end(Terminated(number))
+
         endpoint, wish = _endpoint(self._target)
         hands = Hands(self._known, lambda: self._draft().text, self._save, self.screen.write)
         code = EXIT_PASSED
-        with _signals(prompt), Call(endpoint, wish, self.dialogue) as call:
+        with handled_by(terminate, *_SIGNALS), Call(endpoint, wish, self.dialogue) as call:
             place = (self._target.host, self._target.port)
             recorder = Recorder(call, prompt, hands, place, self._options.timeout)
             if prompt.is_terminal:
@@ -316,42 +290,15 @@ class _Recording:
 
     def _advise(self, path: str) -> int:
         """Tell what was written and what to type next."""
-        made = self._draft()
-        tell(f"{path} is written; run it with:\n  {self._command(path, made)}")
-        for guess in made.guesses:
-            tell(f"  guessed: {escape(self.dialogue.mask(guess))}")
+        options, made = self._options, self._draft()
+        command = run_command(
+            path,
+            options.target,
+            made,
+            more=tls_words(options),
+            variables=self._plain,
+            secrets=self._secrets,
+            given={text.partition("=")[0]: text for text in options.secrets},
+        )
+        advise(path, command, map(self.dialogue.mask, made.guesses))
         return 0
-
-    def _command(self, path: str, made: Draft) -> str:
-        words = ["mailproof", "run", path, "--target", self._options.target]
-        words += ["--ca", self._options.ca] if self._options.ca else []
-        words += ["--no-verify"] if self._options.no_verify else []
-        for name, value in made.variables.items():
-            if name.startswith(_GIVEN) and name not in self._plain:
-                words += ["--var", f"{name}={value}"]
-        given = {text.partition("=")[0]: text for text in self._options.secrets}
-        for name in made.secrets:
-            if name in given or name not in self._secrets:
-                words += ["--secret", given.get(name, name)]
-        return shlex.join(words)
-
-
-@contextmanager
-def _signals(prompt: Prompt) -> Iterator[None]:
-    """While it is open, SIGTERM and SIGHUP end the recording, and what was recorded is kept."""
-    from runner.recording.recorder import Terminated  # noqa: PLC0415
-
-    def caught(number: int, _: FrameType | None) -> None:
-        prompt.end(Terminated(number))
-
-    before: dict[signal.Signals, Any] = {number: signal.signal(number, caught) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _has_colour(wish: str, stream: Any) -> bool:
-    is_auto = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return wish == "always" or (wish == "auto" and is_auto)

@@ -23,7 +23,6 @@ from runner.errors import (
     EXIT_TOOL,
     InputError,
     UsageError,
-    escape,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ anything connects.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    from runner.cli.selection import add_scenario_arguments  # noqa: PLC0415
+    from runner.cli.selection import add_scenario_arguments, duration  # noqa: PLC0415
 
     add_scenario_arguments(parser)
     running = parser.add_argument_group("running")
@@ -66,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_fault_argument(running)
     running.add_argument(
-        "--deadline", type=_duration, metavar="TIME", help="stop the whole run after this time, such as 5m"
+        "--deadline", type=duration, metavar="TIME", help="stop the whole run after this time, such as 5m"
     )
     add_output_arguments(parser)
 
@@ -93,15 +92,6 @@ def _repeats(text: str) -> int:
     return number
 
 
-def _duration(text: str) -> float:
-    from runner.language.values import parse_duration  # noqa: PLC0415
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
 def perform(options: argparse.Namespace) -> int:
     """Perform the command and return its exit code."""
     reports = Reports(options.reports, _inputs(options))
@@ -110,7 +100,7 @@ def perform(options: argparse.Namespace) -> int:
     compared = comparison(options)
     with ExitStack() as stack:
         try:
-            entries = stack.enter_context(mirrored(options)) if options.mirror else planned(options, reports)
+            entries = stack.enter_context(mirrored(options, reports)) if options.mirror else planned(options, reports)
         except (InputError, UsageError):
             _tell_unrun(options, reports)
             raise
@@ -153,24 +143,13 @@ def _inputs(options: argparse.Namespace) -> list[str]:
 
 def planned(options: argparse.Namespace, reports: Reports) -> tuple[Entry, ...]:
     """Return the plays that the command line asks for; all files are read and checked for it."""
-    from runner.cli.selection import select  # noqa: PLC0415
-    from runner.language.matrix import secret_values  # noqa: PLC0415
+    from runner.cli.selection import given_by, select  # noqa: PLC0415
     from runner.scheduler import plan  # noqa: PLC0415
-    from runner.surroundings import SecretStore, surroundings  # noqa: PLC0415
 
     selected = select(options, needs_target=True)
-    secrets = (*selected.secrets.values(), *(selected.project.secrets.values() if selected.project else ()))
-    reports.refuse_inputs(str(one.value) for one in secrets if one.kind == "file")
-    store = SecretStore()
-    given = surroundings(selected.project, selected.variables, selected.secrets, store)
-    try:
-        given = replace(given, sessions=selected.sessions)
+    reports.refuse_inputs(selected.secret_files)
+    with given_by(selected) as given:
         return plan(selected.scenarios, selected.targets, selected.project, given, repeat=options.repeat)
-    finally:
-        debugging.remember(store.values)
-        debugging.remember(secret_values(selected.scenarios))
-        for warning in store.warnings:
-            tell(f"mailproof: warning: {escape(warning)}")
 
 
 def play(

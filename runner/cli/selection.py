@@ -8,20 +8,25 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.cli import debugging
+from runner.cli.streams import tell
 from runner.dataclass import dataclass
-from runner.errors import InputError, Problem, UsageError
+from runner.errors import InputError, Problem, UsageError, escape
 from runner.language.case import Given
 from runner.language.compile import read_scenario
+from runner.language.matrix import secret_values
 from runner.language.model import MAIN
 from runner.language.paths import PROJECT_FILE
 from runner.language.project import find_project, load_project, parse_target
 from runner.language.template import PLAIN_NAME, did_you_mean
+from runner.language.values import parse_duration
 from runner.resources import bundled
-from runner.surroundings import no_open_secret, parse_secret, parse_variable
+from runner.surroundings import SecretStore, no_open_secret, parse_secret, parse_variable, surroundings
 
 if TYPE_CHECKING:
     from runner.language.model import Scenario
@@ -31,7 +36,8 @@ if TYPE_CHECKING:
 # A scenario with this tag floods, locks out, or could: it runs only when asked for by this tag.
 INTRUSIVE = "intrusive"
 _SUFFIXES = (".yaml", ".yml")
-_PACK = "pack:"
+#: How the paths of bundled scenarios begin.
+PACK = "pack:"
 # A host, maybe with a port, where a URL was meant.
 _HOST_LIKE = re.compile(r"(?:smtp:)?(?:localhost|[\w-]+(?:\.[\w-]+)+)(?::[0-9]{1,5})?", re.ASCII)
 
@@ -52,6 +58,27 @@ class ScenarioFile:
 def repeatable(parser: argparse._ActionsContainer, flag: str, dest: str, metavar: str, text: str) -> None:
     """Add an option that may be given again: a list of texts under `dest`."""
     parser.add_argument(flag, dest=dest, action="append", default=[], metavar=metavar, help=text)
+
+
+def duration(text: str) -> float:
+    """Read a time that an option wants, in seconds."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def add_timeout_argument(parser: argparse._ActionsContainer) -> None:
+    """Add the option that says how long a server is waited for."""
+    parser.add_argument(
+        "--timeout", type=duration, default=30.0, metavar="TIME", help="how long a reply may take (default 30s)"
+    )
+
+
+def add_trust_arguments(parser: argparse._ActionsContainer, no_verify: str) -> None:
+    """Add the options that say which certificates are trusted; `no_verify` is what it does where they are not."""
+    parser.add_argument("--ca", metavar="FILE", help="a PEM file with the certificates to trust")
+    parser.add_argument("--no-verify", action="store_true", help=no_verify)
 
 
 def add_scenario_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,8 +135,7 @@ def add_scenario_arguments(parser: argparse.ArgumentParser) -> None:
         "TAG",
         "what the target is, for scenarios that require it, such as mx or submission; repeatable",
     )
-    by_url.add_argument("--ca", metavar="FILE", help="a PEM file with the certificates to trust")
-    by_url.add_argument("--no-verify", action="store_true", help="accept any certificate; every report says so")
+    add_trust_arguments(by_url, "accept any certificate; every report says so")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +149,40 @@ class Selection:
     secrets: dict[str, SecretRef]
     sessions: dict[str, Target]
 
+    @property
+    def secret_files(self) -> Iterator[str]:
+        """The files that secrets are read from."""
+        known = self.project.secrets if self.project is not None else {}
+        return (str(one.value) for one in (*self.secrets.values(), *known.values()) if one.kind == "file")
 
-def select(options: argparse.Namespace, *, needs_target: bool, allows_intrusive: bool = False) -> Selection:
+
+@contextmanager
+def given_by(selected: Selection) -> Iterator[Given]:
+    """While it is open, there is what the command line and the machine give to cases.
+
+    What of secrets was fetched by its end is not shown by any error, and what is unsound about a source is told.
+    """
+    store = SecretStore()
+    given = surroundings(selected.project, selected.variables, selected.secrets, store)
+    try:
+        yield replace(given, sessions=selected.sessions)
+    finally:
+        debugging.remember(store.values)
+        debugging.remember(secret_values(selected.scenarios))
+        for warning in store.warnings:
+            tell(f"mailproof: warning: {escape(warning)}")
+
+
+def select(
+    options: argparse.Namespace,
+    *,
+    needs_target: bool,
+    allows_intrusive: bool = False,
+    speaks: ProtocolOf | None = None,
+) -> Selection:
     """Read all that the command line names; what is intrusive only if its tag is named, unless all is allowed.
+
+    With `speaks` there are no targets to be chosen: it tells the protocol of a session whose target nobody knows.
 
     Raises:
         UsageError: it asks for what can't be.
@@ -135,19 +192,21 @@ def select(options: argparse.Namespace, *, needs_target: bool, allows_intrusive:
     variables = dict(map(parse_variable, options.variables))
     secrets = dict(map(parse_secret, options.secrets))
     path = find_project(Path.cwd())
-    project = load_project(path, problems, _shown(path)) if path is not None else None
+    project = load_project(path, problems, shown_path(path)) if path is not None else None
     sessions = _sessions(options, project, problems)
 
     def protocol_of(session: str, target: str) -> str:
         known = project.targets if project is not None else {}
         at = sessions.get(session) or known.get(target)
-        return at.protocol if at is not None else ""
+        if at is None:
+            return speaks(session, target) if speaks is not None else ""
+        return at.protocol
 
     files = scenario_files(options.paths, path.parent if path is not None else None)
     told = len(problems)
     scenarios = read_scenarios(files, problems, protocol_of)
     chosen: list[Target] = []
-    if needs_target or options.target or (project is not None and project.targets):
+    if needs_target or options.target or (speaks is None and project is not None and project.targets):
         try:
             chosen = targets(options, project)
             if problems and not told:
@@ -209,7 +268,8 @@ def _in_order(files: list[ScenarioFile], problems: list[Problem], more: list[Pro
     return list(dict.fromkeys(problem for _, problem in sorted(keyed, key=lambda one: one[0])))
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
+    """Return a path as messages call it: from the working directory, where it is near."""
     relative = os.path.relpath(path)
     return relative if not relative.startswith("../../..") else str(path)
 
@@ -256,15 +316,15 @@ def _default_folder(root: Path | None) -> str:
 
 
 def _files(text: str) -> Iterator[ScenarioFile]:
-    if text.startswith(_PACK):
+    if text.startswith(PACK):
         pack = bundled("scenarios")
-        path = pack / text.removeprefix(_PACK)
+        path = pack / text.removeprefix(PACK)
         if not path.is_dir() or not path.resolve().is_relative_to(pack.resolve()):
-            known = sorted(f"{_PACK}{one.name}" for one in pack.iterdir() if one.is_dir())
+            known = sorted(f"{PACK}{one.name}" for one in pack.iterdir() if one.is_dir())
             raise UsageError(
-                f"there is no bundled pack '{text}'; the packs are {', '.join(known)}, and '{_PACK}' for all"
+                f"there is no bundled pack '{text}'; the packs are {', '.join(known)}, and '{PACK}' for all"
             )
-        yield from _walk(path, pack, lambda one: f"{_PACK}{one.relative_to(pack)}")
+        yield from _walk(path, pack, lambda one: f"{PACK}{one.relative_to(pack)}")
         return
     path = Path(text)
     if _is_folder(text):
@@ -323,15 +383,24 @@ def read_scenarios(
         UsageError: the command line names a fragment.
     """
     found: list[Problem] = []
-    # What is read stays, and holds no cycles: to look for some in it, again and again, would take a fifth of the time.
+    with reading_to_keep():
+        scenarios = [_read(file, found, protocol_of) for file in files]
+    problems += dict.fromkeys(found)  # what is wrong with a fragment comes with every scenario that uses it
+    return [scenario for scenario in scenarios if scenario is not None]
+
+
+@contextmanager
+def reading_to_keep() -> Iterator[None]:
+    """While it is open files are read; what is made of them is kept.
+
+    It holds no cycles: to look for some in it, again and again, would take a fifth of the time.
+    """
     gc.disable()
     try:
-        scenarios = [_read(file, found, protocol_of) for file in files]
+        yield
     finally:
         gc.freeze()
         gc.enable()
-    problems += dict.fromkeys(found)  # what is wrong with a fragment comes with every scenario that uses it
-    return [scenario for scenario in scenarios if scenario is not None]
 
 
 def _read(file: ScenarioFile, problems: list[Problem], protocol_of: ProtocolOf | None) -> Scenario | None:

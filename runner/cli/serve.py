@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from runner.cli import debugging
 from runner.cli.demo import roles
 from runner.cli.run import positive
+from runner.cli.signals import handled_by
 from runner.cli.streams import show, tell
 from runner.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, ToolError, UsageError, escape
 
@@ -131,25 +130,11 @@ def _serve(doors: tuple[DemoSettings, ...], users: list[str]) -> int:
         caught.append(number)
         server.stop()
 
-    with _signals(stop), server:
+    with handled_by(stop, signal.SIGINT, signal.SIGTERM, signal.SIGHUP), server:
         if not caught:
             show(_describe(server, is_own_user=bool(users), source=_source(users)))
             server.wait()
     return EXIT_INTERRUPTED if caught[-1:] == [signal.SIGINT] else EXIT_TERMINATED
-
-
-@contextmanager
-def _signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Let a function handle what ends a process; SIGHUP not where `nohup` has it ignored."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    for number, old in before.items():
-        if number != signal.SIGHUP or old is not signal.SIG_IGN:
-            signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 def _user(text: str) -> tuple[str, str]:

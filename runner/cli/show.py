@@ -53,14 +53,12 @@ def _pages(scenario: Scenario, selected: Selection, problems: list[Problem]) -> 
 
     given = _given(selected)
     fitting = [target for target in selected.targets if target.protocol == scenario.protocol]
-    if fitting:
-        for target in fitting:
-            for row in scenario.rows or (None,):
-                yield from _page(scenario, target, given, selected, row=row, problems=problems)
-        return
-    nowhere, given = suppose(scenario, selected.project, given)
-    for row in scenario.rows or (None,):
-        yield from _page(scenario, nowhere, given, selected, row=row, problems=problems)
+    if not fitting:
+        nowhere, given = suppose(scenario, selected.project, given)
+        fitting = [nowhere]
+    for target in fitting:
+        for row in scenario.rows or (None,):
+            yield from _page(scenario, target, given, selected, row=row, problems=problems)
 
 
 def _given(selected: Selection) -> Given:
@@ -122,10 +120,11 @@ def _left_open(case: Case, lines: list[str]) -> Iterator[str]:
 
 def _why_open(case: Case, name: str) -> str:
     from runner.language.reading import COUNTERS  # noqa: PLC0415
+    from runner.rehearsal import PER_CASE  # noqa: PLC0415
 
     if name in case.scenario.captures:
         return "what a reply will give"
-    if name in ("unique", "now", "now.iso", "message_id", "case.id"):
+    if name in PER_CASE:
         return "made for each case anew"
     if name in ("client.name", "client.address"):
         return "known once connected"

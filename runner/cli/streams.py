@@ -59,6 +59,19 @@ def show(text: str) -> None:
         raise _unwritable(error) from error
 
 
+def show_octets(data: bytes) -> None:
+    """Write octets on standard output as they are, at once.
+
+    Raises:
+        OutputError: they can't be written.
+    """
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
 def _unwritable(error: OSError) -> OutputError:
     _discard(sys.stdout)
     reason = (error.strerror or str(error)).lower()

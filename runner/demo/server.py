@@ -176,9 +176,10 @@ class DemoServer:
         from runner.demo import certificate
 
         if self.settings.certificate:
-            return certificate.load(self.settings)
+            return certificate.load(self.settings.certificate, self.settings.key)
         try:
-            context, self.ca = certificate.make(self.settings, stack)
+            names = (self.settings.hostname, "localhost", "127.0.0.1", "::1", self.settings.host)
+            context, self.ca = certificate.make(names, "demo", stack)
         except ValueError as error:
             raise ListenError(self.settings, "host", "that is no name and no address") from error
         return context

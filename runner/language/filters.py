@@ -48,8 +48,8 @@ def _xtext(text: str, _: int) -> str:
     return "".join(chr(byte) if 33 <= byte <= 126 and byte not in b"+=" else f"+{byte:02X}" for byte in to_bytes(text))
 
 
-def _quoted(text: str, _: int) -> str:
-    """RFC 9051 section 4.3 and RFC 5804 section 4: a quoted string."""
+def quoted(text: str) -> str:
+    """Return a quoted string (RFC 9051 section 4.3 and RFC 5804 section 4)."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -89,7 +89,7 @@ FILTERS: dict[str, FilterSpec] = {
     "trim": FilterSpec(lambda text, _: text.strip()),
     "sha256": FilterSpec(_sha256),
     "xtext": FilterSpec(_xtext),
-    "quoted": FilterSpec(_quoted),
+    "quoted": FilterSpec(lambda text, _: quoted(text)),
     "idna": FilterSpec(_idna),
     "repeat": FilterSpec(_repeat, takes_number=True),
 }

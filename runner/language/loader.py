@@ -64,6 +64,15 @@ def read_file(path: Path, name: str) -> SourceFile:
         raise InputError([_at_top(name, f"cannot be read: {reason}")]) from error
     except ValueError as error:
         raise InputError([_at_top(name, f"cannot be read: {error}")]) from error
+    return source_of(data, name)
+
+
+def source_of(data: bytes, name: str) -> SourceFile:
+    """Return what a file holds as a text; `name` is what messages call it.
+
+    Raises:
+        InputError: it is not UTF-8.
+    """
     try:
         return SourceFile(name, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -5,7 +5,7 @@ Texts are templates, replies are expectations with slots; a step's `span` is its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from datetime import date
 from itertools import chain
@@ -358,6 +358,13 @@ class Scenario:
     def placeholders(self) -> tuple[Placeholder, ...]:
         """The placeholders of all its steps."""
         return tuple(chain.from_iterable(self.used.values()))
+
+    @property
+    def all_placeholders(self) -> Iterator[Placeholder]:
+        """Those of its steps, of its variables and of its rows."""
+        values = chain(self.variables.values(), *(row.values.values() for row in self.rows))
+        templates = (value for value in values if isinstance(value, Template))
+        return chain(self.placeholders, *(template.placeholders for template in templates))
 
     @property
     def captures(self) -> frozenset[str]:

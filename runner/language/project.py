@@ -72,17 +72,22 @@ def load_project(path: Path, problems: list[Problem], name: str = "") -> Project
     Returns:
         The project, or None if anything is wrong; then `problems` has grown.
     """
-    found: list[Problem] = []
     try:
         source = read_file(path, name or str(path))
     except InputError as error:
         problems += error.problems
         return None
+    return compile_project(source, path.absolute().parent, problems)
+
+
+def compile_project(source: SourceFile, folder: Path, problems: list[Problem]) -> Project | None:
+    """Compile the text of a project file in a folder; the same contract as `load_project`."""
+    found: list[Problem] = []
     root = load(source, found, advice=_ADVICE_TOP)
     project = None
     if root is not None:
         check_project(root, found)
-        project = _Reader(path.absolute().parent, found).project(root, source)
+        project = _Reader(folder, found).project(root, source)
     problems += sorted(found, key=lambda problem: (problem.span.line, problem.span.column))
     return None if found else project
 

@@ -350,3 +350,13 @@ def pairs(node: Node | None) -> Iterator[tuple[Scalar, Node]]:
     """Iterate over a mapping's keys and values; over nothing if it is no mapping."""
     if isinstance(node, Mapping):
         yield from node.items.values()
+
+
+def all_pairs(node: Node | None) -> Iterator[tuple[Scalar, Node]]:
+    """Iterate over the keys and values of every mapping in a node, in the order of the file."""
+    if isinstance(node, Sequence):
+        for item in node.items:
+            yield from all_pairs(item)
+    for key, value in pairs(node):
+        yield key, value
+        yield from all_pairs(value)

@@ -43,6 +43,11 @@ class Value:
     text: str = field(repr=False)
     secrets: tuple[str, ...] = ()
 
+    @property
+    def shown(self) -> str:
+        """How it may be shown: a secret by its name."""
+        return f"⟨{'+'.join(self.secrets)}⟩" if self.secrets else self.text
+
 
 Lookup = Callable[[str], Value]
 

@@ -74,10 +74,8 @@ Act = Say | Handshake | Hangup | Shut
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A reply that a step's expectation was about: at which step, what it answers, its code and bytes."""
+    """A reply that a step's expectation was about: at which step, its code and bytes."""
 
     place: Place
-    label: str
-    to: str
     code: str
     data: bytes = field(repr=False)

@@ -44,7 +44,7 @@ class Certificates:
             UsageError: the extra is not installed.
         """
         if wish not in self._made:
-            require_extra()
+            _require_extra()
             self._made[wish] = self._make(wish)
         return self._made[wish]
 
@@ -67,7 +67,7 @@ class Certificates:
             named = _named(name)
             builder = _builder(named, named, secret, 3650.0)
             builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            builder = builder.add_extension(_usage(signs=True), critical=True)
+            builder = builder.add_extension(_usage_of_signer(), critical=True)
             ski = x509.SubjectKeyIdentifier.from_public_key(secret.public_key())
             builder = builder.add_extension(ski, critical=False)
             self._authorities[key] = builder.sign(secret, hashes.SHA256()), secret
@@ -98,7 +98,7 @@ class Certificates:
         )
 
 
-def require_extra() -> None:
+def _require_extra() -> None:
     """See to it that certificates can be made.
 
     Raises:
@@ -110,15 +110,6 @@ def require_extra() -> None:
     except ModuleNotFoundError as error:
         words = "a mirror with TLS makes a certificate, which needs the extra 'demo': pip install 'mailproof[demo]'"
         raise UsageError(words) from error
-
-
-def has_extra() -> bool:
-    """Whether certificates can be made."""
-    try:
-        require_extra()
-    except UsageError:
-        return False
-    return True
 
 
 def _named(name: str) -> Any:
@@ -147,7 +138,7 @@ def _builder(subject: Any, issuer: Any, key: Any, days: float) -> Any:
     return builder.serial_number(x509.random_serial_number()).not_valid_before(begin).not_valid_after(end)
 
 
-def _usage(*, signs: bool) -> Any:
+def _usage_of_signer() -> Any:
     from cryptography import x509  # noqa: PLC0415
 
     return x509.KeyUsage(
@@ -156,8 +147,8 @@ def _usage(*, signs: bool) -> Any:
         key_encipherment=False,
         data_encipherment=False,
         key_agreement=False,
-        key_cert_sign=signs,
-        crl_sign=signs,
+        key_cert_sign=True,
+        crl_sign=True,
         encipher_only=False,
         decipher_only=False,
     )

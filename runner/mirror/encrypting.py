@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.language.model import Connect, Handshake, StartTls, TlsExpectation
+from runner.language.walking import all_steps
 from runner.mirror.acts import CertificateWish, TlsOffer
-from runner.mirror.offers import all_steps
 from runner.mirror.samples import texts
 from runner.wire import TLS_VERSIONS, Fault, FaultKind, TlsFacts, TlsWish
 

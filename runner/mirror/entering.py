@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from runner.language.model import Auth
 from runner.matching.expectation import Short, Word, code_fits
 from runner.mirror.acts import Say
-from runner.mirror.forms import Spoken, Writing, written
+from runner.mirror.forms import Spoken, Writing, as_text, written
 from runner.mirror.logins import HALVES, Half, Known, RefusedError, half_of
-from runner.mirror.situation import tag_of
+from runner.mirror.situation import REFUSAL_CODES, tag_of
 from runner.mirror.synthesis import CantSayError, refusal
 from runner.mirror.taking import answer, check_length, complain
 from runner.mirror.wires import Login, Wire, payload_of
@@ -88,8 +88,8 @@ def hear_client_login(mirror: Mirror, wire: Wire, link: Link) -> bool:
         except (RefusedError, ValueError) as error:
             mirror.note(wire, f"the login fails: {error}")
             name = link.machine.name
-            code = "535" if name in ("smtp", "lmtp") else "NO" if name != "pop3" else "-ERR"
-            answer(mirror, wire, refusal(name, code, '"no"' if name == "sieve" else "no"), wire.tag)
+            code = "535" if name in ("smtp", "lmtp") else REFUSAL_CODES[name]
+            answer(mirror, wire, refusal(name, code, as_text(name, "no")), wire.tag)
             mirror.send_away(wire)
             return False
         if not login.is_complete and wire.client is not None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from runner.dataclass import dataclass
+from runner.errors import UsageError
 from runner.language.template import did_you_mean
 from runner.language.values import parse_duration
 from runner.mirror.shadow import Place
@@ -83,9 +84,8 @@ def parse_fault(text: str) -> Wish:
 
 def _fault(text: str) -> Fault:
     word, colon, rest = text.partition(":")
-    for known in _WORDS:
-        if text == known:
-            return Fault(known)  # type: ignore[arg-type]
+    if text in _WORDS:
+        return Fault(text)  # type: ignore[arg-type]
     if word == "delay" and colon:
         return Fault("delay", seconds=parse_duration(rest))
     if word == "wrong-tls":
@@ -125,3 +125,42 @@ def places_of(step: str, rows: Sequence[Known]) -> frozenset[Place]:
     named = step.lower()
     exact = frozenset(row.place for row in rows if row.label.lower() == named)
     return exact or frozenset(row.place for row in rows if row.label.lower().startswith(named))
+
+
+class Tally:
+    """Which faults meant a step, and which have struck, in all cases so far; and the names of the steps there were."""
+
+    def __init__(self, faults: Sequence[Wish]) -> None:
+        self._faults = faults
+        self._meant = [0] * len(faults)
+        self._struck = [0] * len(faults)
+        self._labels: dict[str, None] = {}
+        self._most = 0
+
+    def note(self, rows: Sequence[Known], struck: Sequence[int]) -> None:
+        """Take note of the rows of a case that was played without faults, and how often each struck with them."""
+        self._labels.update(dict.fromkeys(row.label for row in rows))
+        self._most = max(self._most, len(rows))
+        for number, (wish, times) in enumerate(zip(self._faults, struck, strict=True)):
+            self._meant[number] += len(places_of(wish.step, rows))
+            self._struck[number] += times
+
+    def refuse(self) -> None:
+        """Refuse a fault that has never struck.
+
+        Raises:
+            UsageError: there is one.
+        """
+        for wish, meant, struck in zip(self._faults, self._meant, self._struck, strict=True):
+            if struck:
+                continue
+            if meant:
+                raise UsageError(f"--fault {wish.step}=…: {_why_never(wish)}")
+            advice = did_you_mean(wish.step, self._labels, "") or f"the steps have numbers from 1 to {self._most}"
+            raise UsageError(f"--fault {wish.step}=…: there is no such step; {advice}")
+
+
+def _why_never(wish: Wish) -> str:
+    if wish.fault.kind == "wrong-tls":
+        return "that step makes no TLS handshake"
+    return "that step reads no reply, so that nothing can take its place"

@@ -55,6 +55,11 @@ def written(protocol: str, spoken: Spoken, writing: Writing) -> bytes:
     return FORMS[protocol](spoken, writing)
 
 
+def as_text(protocol: str, text: str) -> str:
+    """Return what a server says to people as the text of a reply: a string in ManageSieve (RFC 5804 section 4)."""
+    return f'"{text}"' if protocol == "sieve" else text
+
+
 def _joined(*parts: str) -> str:
     return " ".join(part for part in parts if part)
 

@@ -10,7 +10,7 @@ from runner.language.model import Exchange
 from runner.matching.expectation import Block, Expectation, ExpectationError, Word
 from runner.mirror.acts import Said
 from runner.mirror.entering import hear_client_login
-from runner.mirror.forms import Spoken
+from runner.mirror.forms import Spoken, as_text
 from runner.mirror.preferring import reader_in
 from runner.mirror.samples import texts
 from runner.mirror.shadow import Due
@@ -69,7 +69,7 @@ def reply(mirror: Mirror, wire: Wire, due: Due) -> None:
     else:
         code = spoken.code or next((line for line in spoken.lines if isinstance(line, str)), "")
     data = b"" if isinstance(spoken, Word) else mirror.for_shadow(due.link, spoken)
-    mirror.said.append(Said(place, due.step.label, situation.to, code, data))
+    mirror.said.append(Said(place, code, data))
     if struck is not None:
         _strike(mirror, wire, due, struck, spoken)
     elif isinstance(spoken, Word):
@@ -136,22 +136,14 @@ def _give_each(mirror: Mirror, wire: Wire, due: Due) -> None:
     if not forms:
         mirror.say(wire, due.link, usual(mirror.situation(due.link)))
         return
-    form = forms[0] or Expectation((Word.ANY,))
     if mirror.silenced is due.step:
         mirror.pass_time()
         return
     # They are read one after the other, and each has its own form: the first that is due is the first left.
-    _each(mirror, wire, due, [one or Expectation((Word.ANY,)) for one in forms] or [form])
-
-
-def _each(mirror: Mirror, wire: Wire, due: Due, forms: list[Expectation]) -> None:
-    step = due.step
     for form in forms:
-        link = due.link
-        assert link is not None
-        if mirror.shadow.leaf is not step or link.is_closed or mirror.shadow.doing:
+        if mirror.shadow.leaf is not due.step or due.link.is_closed or mirror.shadow.doing:
             return
-        reply(mirror, wire, replace(due, kind="reply", wanted=form))
+        reply(mirror, wire, replace(due, kind="reply", wanted=form or _ANY))
 
 
 def _give_ahead(mirror: Mirror, due: Due) -> bool:
@@ -218,4 +210,4 @@ def _otherwise(name: str, struck: Wrong, spoken: Spoken) -> Spoken:
     """Return a reply with another code; what is of the same kind says all that it would have said."""
     if not struck.text and name in ("smtp", "lmtp") and struck.code[:1] == spoken.code[:1]:
         return replace(spoken, code=struck.code)
-    return refusal(name, struck.code, struck.text or ('"rehearsed"' if name == "sieve" else "rehearsed"))
+    return refusal(name, struck.code, struck.text or as_text(name, "rehearsed"))

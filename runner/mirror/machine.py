@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from runner.language.model import MAIN, Auth, Exchange, Send
+from runner.language.model import MAIN, Auth, Connect, Send
+from runner.language.walking import all_steps
 from runner.matching.expectation import ExpectationError, Word
 from runner.mirror.acts import Act, Handshake, Hangup, Said, Say, Shut
-from runner.mirror.encrypting import CantShowError, facts_of, fault_of, offer_for
+from runner.mirror.encrypting import CantShowError, facts_of, fault_of, imagined, offer_for
 from runner.mirror.entering import hear_login
 from runner.mirror.faults import Plan
 from runner.mirror.forms import Spoken, Writing, written
@@ -36,9 +37,8 @@ if TYPE_CHECKING:
     from runner.language.case import Case
     from runner.language.model import Step
     from runner.matching.wishes import CapabilityWish
-    from runner.mirror.acts import CertificateWish, TlsOffer
+    from runner.mirror.acts import CertificateWish
     from runner.player.link import Link
-    from runner.protocol import Machine
     from runner.results import CaseResult
     from runner.wire import TlsFacts
 
@@ -246,11 +246,9 @@ class Mirror:
         if wire is None:
             wire = self.wires[action.sid] = Wire(action.sid, self.shadow.session)
         if (answer := self._unopened(step)) is not None:
-            del self.shadow.doing[0]
             self._shut.add(wire.listener)
             self.acts.append(Shut(wire.listener))
-            self.do(self.shadow.broke(action.sid, answer, self.tick()))
-            return True
+            return self._fail(action, answer)
         if wire.listener in self._shut:
             why = "nobody knows when it comes"
             raise CantSayError(f"a connection after one that was refused can't be mirrored: {why}")
@@ -263,9 +261,7 @@ class Mirror:
         if action.endpoint.tls is not None:
             wrong = self._handshake(wire, step, Secure(action.sid, action.endpoint.tls))
             if wrong is not None:
-                del self.shadow.doing[0]
-                self.do(self.shadow.broke(action.sid, wrong, self.tick()))
-                return True
+                return self._fail(action, wrong)
             if wire.facts is None:
                 return False
             facts = facts_of(wire.facts, action.endpoint.tls)
@@ -274,19 +270,21 @@ class Mirror:
         self.do(self.shadow.opened(action.sid, peer, self.tick()))
         return True
 
-    def _unopened(self, step: Step | None) -> Fault | None:
+    def _fail(self, action: Open | Secure, fault: Fault) -> bool:
+        """Let what the shadow has asked for fail."""
+        del self.shadow.doing[0]
+        self.do(self.shadow.broke(action.sid, fault, self.tick()))
+        return True
+
+    @staticmethod
+    def _unopened(step: Step | None) -> Fault | None:
         """Return what comes in place of a connection, if that is the first that a server can do."""
-        wanted = step.expect if isinstance(step, Exchange) else None
-        if wanted is None or step is None or not self._is_connect(step):
+        if not isinstance(step, Connect) or step.expect is None:
             return None
-        first = next((one for one in wanted.alternatives if one is not Word.TIMEOUT), None)
+        first = next((one for one in step.expect.alternatives if one is not Word.TIMEOUT), None)
         if first is None:
             raise CantSayError("a connection that comes to nothing in time can't be mirrored")
         return Fault(FaultKind.REFUSED) if first is Word.REFUSED else None
-
-    @staticmethod
-    def _is_connect(step: Step) -> bool:
-        return type(step).__name__ == "Connect"
 
     @staticmethod
     def _takes_proxy(wire: Wire) -> bool:
@@ -304,13 +302,10 @@ class Mirror:
         wire = self.wires[action.sid]
         wrong = self._handshake(wire, step, action)
         if wrong is not None:
-            del self.shadow.doing[0]
-            self.do(self.shadow.broke(action.sid, wrong, self.tick()))
-            return True
+            return self._fail(action, wrong)
         if wire.facts is None:
             return False
         del self.shadow.doing[0]
-        wire.heard.clear() if self.is_alone else None
         self.do(self.shadow.secured(action.sid, facts_of(wire.facts, action.wish), self.tick()))
         return True
 
@@ -333,7 +328,7 @@ class Mirror:
                 return fault_of(fails)
             wire.is_to_fail = False
         if self.is_alone:
-            wire.facts = _facts_alone(offer, action, certificate)
+            wire.facts = imagined(offer, action.wish, certificate)
         return None
 
     # What the client says.
@@ -341,7 +336,7 @@ class Mirror:
     def _hear(self, action: Write, step: Step | None) -> bool:
         """Compare what the client says with what is expected of it; return whether all of that has come."""
         wire = self.wires[action.sid]
-        link = next((one for one in self.shadow.links.values() if one.sid == action.sid), None)
+        link = self.link_of(wire)
         if isinstance(step, Auth) and link is not None and self.shadow.is_exchange(step, link):
             return hear_login(self, wire, link, action)
         is_nobody = self.is_alone or wire.is_gone
@@ -370,9 +365,9 @@ class Mirror:
             self.acts.append(Hangup(wire.client))
         self.stuck = self.stuck or "the client did otherwise"
 
-    def machine_of(self, wire: Wire) -> Machine | None:
-        """Return the shadow's protocol machine of a connection, None if it has left it."""
-        return next((one.machine for one in self.shadow.links.values() if one.sid == wire.sid), None)
+    def link_of(self, wire: Wire) -> Link | None:
+        """Return a connection as the shadow sees it, None if it has left it."""
+        return next((one for one in self.shadow.links.values() if one.sid == wire.sid), None)
 
     def pass_time(self) -> bool:
         """Let the shadow's time pass until something is due."""
@@ -409,10 +404,10 @@ class Mirror:
             self.acts.append(Say(wire.client, theirs, self.after))
         self.do(self.shadow.received(wire.sid, ours, self.tick()))
 
-    def hang_up(self, wire: Wire, how: str) -> None:
+    def hang_up(self, wire: Wire, how: Literal["fin", "reset"]) -> None:
         """Hang up on a client where a step wants it."""
         if wire.client is not None and not wire.is_hung_up:
-            self.acts.append(Hangup(wire.client, how, self.after))  # type: ignore[arg-type]
+            self.acts.append(Hangup(wire.client, how, self.after))
         wire.is_hung_up = True
 
     @property
@@ -444,15 +439,7 @@ class Mirror:
         return lambda got: steps_after(following, got, self.shadow.scope.of_slot)
 
 
-def _facts_alone(offer: TlsOffer, action: Secure, certificate: bytes) -> TlsFacts:
-    from runner.mirror.encrypting import imagined  # noqa: PLC0415 -- of a rehearsal only
-
-    return imagined(offer, action.wish, certificate)
-
-
 def _mechanisms(steps: tuple[Step, ...], session: str, shadow: Shadow) -> Iterator[str]:
-    from runner.mirror.offers import all_steps  # noqa: PLC0415
-
     for step in all_steps(steps):
         if isinstance(step, Auth) and step.session == session:
             try:

@@ -6,11 +6,13 @@ Pure. Where a condition asks for a capability, it is shown if more steps run so.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from runner.dataclass import dataclass
-from runner.language.model import Bdat, Group, Pipeline, Scenario, Send, StartTls, Step, When
+from runner.language.model import MAIN, Bdat, Group, Pipeline, Scenario, Send, StartTls, Step, When
+from runner.language.walking import all_steps, leaves
 from runner.matching.wishes import CapabilityWish
+from runner.player.auth import BEST
 from runner.protocol import PROTOCOLS
 
 Offers = tuple[tuple[str, ...], ...]
@@ -26,7 +28,6 @@ _USUAL: Mapping[str, Offers] = {
 # Under which name the mechanisms stand.
 _MECHANISMS_UNDER = {"pop3": "SASL", "sieve": "SASL"}
 _STARTTLS = frozenset({"STARTTLS", "STLS"})
-BEST = "BEST"
 _FOR_BEST = ("SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN")
 _MOST_BYTES = {">=": 0, ">": 1, "<=": 0, "<": -1, "=": 0}
 
@@ -49,7 +50,7 @@ def needs_of(scenario: Scenario, session: str, mechanisms: Iterable[str] = ()) -
         if step.session == session and step.when is not None:
             _score(step.when, weight(step), scores)
     shown = [name for name, score in scores.items() if score >= 0]
-    if session == "main":
+    if session == MAIN:
         shown += scenario.requires.capability
     if any(isinstance(step, Bdat) for step in steps):
         shown.append("CHUNKING")
@@ -79,21 +80,6 @@ def weight(step: Step) -> int:
     if isinstance(step, Group):
         return sum(1 for _ in leaves(step.steps)) - sum(1 for _ in leaves(step.otherwise))
     return len(step.steps) if isinstance(step, Pipeline) else 1
-
-
-def all_steps(steps: Iterable[Step]) -> Iterator[Step]:
-    """Iterate over steps and all those inside them."""
-    for step in steps:
-        yield step
-        if isinstance(step, Group):
-            yield from all_steps((*step.steps, *step.otherwise))
-        elif isinstance(step, Pipeline):
-            yield from step.steps
-
-
-def leaves(steps: Iterable[Step]) -> Iterator[Step]:
-    """Iterate over the steps that a report shows."""
-    yield from (step for step in all_steps(steps) if not isinstance(step, Group | Pipeline))
 
 
 def offers(protocol: str, needs: Needs, wishes: Iterable[CapabilityWish], *, is_encrypted: bool) -> Offers:

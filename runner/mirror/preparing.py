@@ -20,7 +20,6 @@ from runner.language.model import (
     Exchange,
     Group,
     Handshake,
-    Pipeline,
     Row,
     Scenario,
     StartTls,
@@ -31,10 +30,12 @@ from runner.language.nodes import Scalar
 from runner.language.project import Project, SecretRef, Target
 from runner.language.reading import BUILT_INS, COUNTERS
 from runner.language.target import SCHEMES
-from runner.language.template import Placeholder, Template
+from runner.language.template import Placeholder
+from runner.language.walking import all_steps
 from runner.matching.base import Slot
 from runner.matching.expectation import Given as CodeGiven
-from runner.mirror.offers import BEST, all_steps
+from runner.mirror.situation import GOOD_CODES, REFUSAL_CODES
+from runner.player.auth import BEST
 from runner.protocol import PROTOCOLS
 from runner.wire import TlsWish
 
@@ -53,8 +54,6 @@ _VALUES = {
     "token": "mirror-token-17",
     "reader": "reader@mirror.example",
 }
-_CODES = {"smtp": "250", "lmtp": "250", "pop3": "+OK", "imap": "OK", "sieve": "OK"}
-_REFUSALS = {"smtp": "550", "lmtp": "550", "pop3": "-ERR", "imap": "NO", "sieve": "NO"}
 _ADDRESS = "192.0.2.7"
 # What the strongest mechanism is chosen by.
 _FOR_BEST = ("username", "password")
@@ -176,20 +175,15 @@ def _made_up(scenario: Scenario, known: set[str]) -> tuple[dict[str, str], dict[
         for name in dict.fromkeys(_names_in(scenario))
         if not (name in known or name in columns or "." in name or name in _KNOWN_HERE or name in scenario.captures)
     ]
-    secrets = {name: _value(name, scenario) for name in missing if name in scenario.secrets}
+    usual = {**_by_use(scenario), **_VALUES, **_codes_given(scenario)}
+    made = {name: usual.get(name, f"mirror-{name}") for name in missing}
+    secrets = {name: text for name, text in made.items() if name in scenario.secrets}
     given = {*scenario.variables, *secrets}
-    return {name: _value(name, scenario) for name in missing if name not in given}, secrets
-
-
-def _value(name: str, scenario: Scenario) -> str:
-    if (protocol := _codes_given(scenario).get(name)) is not None:
-        says_no = any(word in name.lower() for word in ("refus", "reject", "deni"))
-        return (_REFUSALS if says_no else _CODES).get(protocol, "250")
-    return _VALUES.get(name) or _by_use(scenario).get(name) or f"mirror-{name}"
+    return {name: text for name, text in made.items() if name not in given}, secrets
 
 
 def _by_use(scenario: Scenario) -> dict[str, str]:
-    """Return names that can't have any value where they stand: a mechanism's, an address's."""
+    """Return values for names that can't have any where they stand: a mechanism's, an address's."""
     found: dict[str, str] = {}
     for step in all_steps((*scenario.steps, *scenario.cleanup)):
         if isinstance(step, Auth):
@@ -203,12 +197,15 @@ def _by_use(scenario: Scenario) -> dict[str, str]:
 
 
 def _codes_given(scenario: Scenario) -> dict[str, str]:
-    """Return names whose value is a code where it stands, with the protocol."""
+    """Return values for names that are a code where they stand; what a name says of it is believed."""
     found: dict[str, str] = {}
     for step in all_steps((*scenario.steps, *scenario.cleanup)):
         for one in step.expect.alternatives if isinstance(step, Exchange) and step.expect is not None else ():
             if isinstance(one, CodeGiven) and isinstance(one.slot, Slot) and isinstance(one.slot.key, Placeholder):
-                found[one.slot.key.name] = scenario.sessions[step.session].protocol
+                name = one.slot.key.name
+                says_no = any(word in name.lower() for word in ("refus", "reject", "deni"))
+                codes = REFUSAL_CODES if says_no else GOOD_CODES
+                found[name] = codes[scenario.sessions[step.session].protocol]
     return found
 
 
@@ -216,10 +213,7 @@ def _names_in(scenario: Scenario) -> Iterator[str]:
     """Iterate over the names that need a value: those without a default."""
     yield from scenario.requires.variable
     yield from scenario.secrets
-    templates: list[Template] = list(scenario.variables.values())
-    templates += [one for row in scenario.rows for one in row.values.values() if isinstance(one, Template)]
-    used = [*scenario.placeholders, *(part for template in templates for part in template.placeholders)]
-    yield from (one.name for one in used if one.default is None)
+    yield from (one.name for one in scenario.all_placeholders if one.default is None)
     for step in all_steps((*scenario.steps, *scenario.cleanup)):
         if isinstance(step, Auth) and step.mechanism.flat.upper() == BEST:
             named = (part.name for name in _FOR_BEST if name in step.parts for part in step.parts[name].placeholders)
@@ -244,7 +238,6 @@ def _local_step(step: Step) -> Step:
         return replace(step, tls=_local_tls(step.tls), source_address=None, family="")
     if isinstance(step, StartTls | Handshake):
         return replace(step, options=_local_tls(step.options))
-    assert not isinstance(step, Pipeline) or step.steps
     return step
 
 

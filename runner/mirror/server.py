@@ -21,11 +21,12 @@ from tempfile import TemporaryDirectory
 from typing import Self
 
 from runner.errors import ToolError
+from runner.language.model import MAIN
 from runner.mirror.acts import Act, Handshake, Hangup, Say, Shut, TlsOffer
 from runner.mirror.certificates import Certificates
-from runner.mirror.encryption import ServerContexts, ServerTls
+from runner.mirror.encryption import ServerContexts
 from runner.mirror.machine import Mirror
-from runner.net import CHUNK, reset
+from runner.net import CHUNK, Broken, ServerTls, Wakeup, listen, reset
 
 HOST = "127.0.0.1"
 # Who says nothing for so long is not waited for any more; RFC 5321 section 4.5.3.2.7 has five minutes.
@@ -38,6 +39,7 @@ OUT_LIMIT = 64 * 1024 * 1024
 MOST_CLIENTS = 1200
 # Seconds of one wait: nobody can wake the loop in the moment before it waits.
 LONGEST_WAIT = 3600.0
+_BACKLOG = 128
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
@@ -51,7 +53,7 @@ class Stage:
 
     def __init__(self, server: MirrorServer, sessions: Iterable[str], port: int) -> None:
         self.server = server
-        self.listeners = {name: _listener(port if name == "main" else 0) for name in sessions}
+        self.listeners = {name: _listener(port if name == MAIN else 0) for name in sessions}
         self.ports = {name: one.getsockname()[1] for name, one in self.listeners.items()}
         self.done = threading.Event()
         self.mirror: Mirror | None = None
@@ -94,9 +96,7 @@ class Stage:
         for name, listener in self.listeners.items():
             is_wanted = name == mirror.awaits and len(self.clients) < MOST_CLIENTS
             self.server.watch(listener, self, is_wanted=is_wanted)
-        if not mirror.is_over:
-            return
-        if self._last is mirror:
+        if not mirror.is_over or self._last is mirror:
             return
         self._last = mirror
         for client in list(self.clients.values()):
@@ -135,17 +135,11 @@ def _listener(port: int) -> socket.socket:
     Raises:
         ToolError: the port can't be had.
     """
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((HOST, port))
-        sock.listen(128)
-        sock.setblocking(False)
+        return listen(socket.AF_INET, (HOST, port), _BACKLOG)
     except OSError as error:
-        sock.close()
         reason = (error.strerror or str(error)).lower()
         raise ToolError(f"--port {port}: {reason}" if port else f"no port for a mirror can be had: {reason}") from error
-    return sock
 
 
 class _Client:
@@ -196,7 +190,7 @@ class _Client:
 
     def _do(self, act: Act) -> None:
         if isinstance(act, Say):
-            self._out += self._tls.write(act.data) if self._tls is not None else act.data
+            self._out += _encrypted(self._tls, act.data) if self._tls is not None else act.data
             if len(self._out) > OUT_LIMIT:
                 self.close()
         elif isinstance(act, Handshake):
@@ -262,15 +256,16 @@ class _Client:
         if self._is_shaking:
             self._shake(self._tls)
         if not self._is_shaking and not self._is_closed:
-            self._heard(self._tls.read())
+            self._heard(self._tls.read()[0])  # what is broken reads as its end
 
     def _shake(self, tls: ServerTls) -> None:
         try:
             facts = tls.handshake()
-        except OSError as error:
+        except Broken as broken:
             self._out += tls.pending()
             self._flush()
-            why = getattr(error, "reason", None) or str(error)
+            # The library's own word: that of a fault would be a client's.
+            why = getattr(broken.__cause__, "reason", None) or str(broken.__cause__)
             if self.mirror is not None:
                 mirror, self.mirror = self.mirror, None
                 self._tell(mirror.unsecured(self.number, str(why).lower().replace("_", " ")), mirror)
@@ -320,15 +315,26 @@ class _Client:
         self._gone()
 
 
+def _encrypted(tls: ServerTls, data: bytes) -> bytes:
+    """Return the bytes to send; who has broken TLS is told no more than that."""
+    try:
+        return tls.write(data)
+    except Broken:
+        return tls.pending()
+
+
 class MirrorServer:
-    """All mirrors of a process. As a context it is started, and stopped at its end.
+    """All mirrors of a process. A context: at its end it is stopped, and all is closed.
+
+    `ended` is called when it serves no more, in its own thread, also where something went wrong inside.
 
     Attributes:
         ca: the PEM file of the CAs that vouch for the mirrors; written when it is started.
         crash: what went wrong inside, None if nothing did.
     """
 
-    def __init__(self, certificates: Certificates | None = None) -> None:
+    def __init__(self, certificates: Certificates | None = None, *, ended: Callable[[], None] = lambda: None) -> None:
+        self._ended = ended
         self.certificates = certificates or Certificates()
         self.clock = time.monotonic
         self.crash: BaseException | None = None
@@ -336,9 +342,8 @@ class MirrorServer:
         self._folder = TemporaryDirectory(prefix="mailproof-mirror-")
         self.ca = str(Path(self._folder.name, "ca.pem"))
         self._selector = selectors.DefaultSelector()
-        self._inner, self._outer = socket.socketpair()
-        self._inner.setblocking(False)
-        self._selector.register(self._inner, _READ)
+        self._wakeup = Wakeup()
+        self._selector.register(self._wakeup, _READ)
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
         self._contexts = ServerContexts(self.certificates, self._folder.name)
@@ -355,13 +360,13 @@ class MirrorServer:
         self.stages.append(stage)
         return stage
 
-    def write_roots(self) -> None:
-        """Write the file of CAs; every certificate that is wanted was made before."""
+    def start(self) -> None:
+        """Begin to serve; the stages have begun, and every certificate that is wanted was made before."""
         Path(self.ca).write_bytes(self.certificates.roots)
-
-    def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._run, name="mirror", daemon=True)
         self._thread.start()
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -371,8 +376,7 @@ class MirrorServer:
         """Stop, and close all."""
         self._is_stopping = True
         if self._thread is not None:
-            with contextlib.suppress(OSError):
-                self._outer.send(b"\0")
+            self._wakeup.wake()
             self._thread.join()
         else:
             self._close_all()
@@ -383,8 +387,7 @@ class MirrorServer:
             stage.mirror = None
             stage.close()
         self._selector.close()
-        self._inner.close()
-        self._outer.close()
+        self._wakeup.close()
 
     # The loop.
 
@@ -398,13 +401,14 @@ class MirrorServer:
                 stage.done.set()
         finally:
             self._close_all()
+            self._ended()
 
     def _turn(self) -> None:
         now = self.clock()
         timeout = min(LONGEST_WAIT, max(0.0, self._timers[0][0] - now)) if self._timers else None
         for key, mask in self._selector.select(timeout):
             if key.data is None:
-                self._inner.recv(64)
+                self._wakeup.clear()
             elif isinstance(key.data, Stage):
                 assert isinstance(key.fileobj, socket.socket)
                 key.data.accept(key.fileobj)

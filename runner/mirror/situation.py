@@ -10,7 +10,9 @@ from runner.dataclass import dataclass
 from runner.matching.expectation import Word
 from runner.protocol import Machine, Owed, Reply, decode
 
-_GOOD = {"smtp": "250", "lmtp": "250", "pop3": "+OK", "imap": "OK", "sieve": "OK", "tcp": ""}
+#: How a server says yes and no, by protocol; tcp has no codes.
+GOOD_CODES = {"smtp": "250", "lmtp": "250", "pop3": "+OK", "imap": "OK", "sieve": "OK", "tcp": ""}
+REFUSAL_CODES = {"smtp": "550", "lmtp": "550", "pop3": "-ERR", "imap": "NO", "sieve": "NO"}
 _GOOD_FOR = {"greeting": "220", "DATA": "354", "AUTH": "235", "AUTH response": "235", "QUIT": "221", "STARTTLS": "220"}
 _HELLOS = frozenset({"EHLO", "LHLO"})
 
@@ -53,7 +55,7 @@ class Situation:
 def usual_code(situation: Situation) -> str:
     """Return the code of a server that grants what it is asked."""
     name = situation.machine.name
-    return _GOOD_FOR.get(situation.to, _GOOD[name]) if name in ("smtp", "lmtp") else _GOOD[name]
+    return _GOOD_FOR.get(situation.to, GOOD_CODES[name]) if name in ("smtp", "lmtp") else GOOD_CODES[name]
 
 
 def concrete_code(code: str, situation: Situation) -> str:

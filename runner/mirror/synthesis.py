@@ -6,13 +6,14 @@ Pure. The judge is the very one of a run: the reply is read by a copy of the ses
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 
 from runner.matching.base import Pattern, TooLong
 from runner.matching.expectation import Alternative, Block, Expectation, Short, Word
 from runner.matching.judging import judge
 from runner.mirror.blocks import of_block
-from runner.mirror.forms import Spoken, Writing, written
+from runner.mirror.forms import Spoken, Writing, as_text, written
 from runner.mirror.layouts import extras, laid_out, offered, text_at, untagged_lines
 from runner.mirror.samples import HOST, texts
 from runner.mirror.situation import Situation, concrete_code, tag_of, twin, usual_code
@@ -182,8 +183,6 @@ def _heads(wanted: Expectation, short: Short, code: str, situation: Situation, v
 
 
 def _as_challenge(text: str) -> str:
-    import base64  # noqa: PLC0415 -- few replies are challenges
-
     return base64.b64encode(text.encode()).decode("ascii")
 
 
@@ -191,7 +190,7 @@ def _said(situation: Situation) -> str:
     text = _TEXTS.get(situation.to, _TEXT)
     if situation.to == "greeting" and situation.machine.own_mechanisms:
         text = f"{text} {_TIMESTAMP}"  # what APOP wants
-    return f'"{text}"' if situation.machine.name == "sieve" else text
+    return as_text(situation.machine.name, text)
 
 
 def _with_status(status: str, text: str) -> str:

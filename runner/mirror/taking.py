@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from runner.language.model import Data
 from runner.mirror.acts import Say
-from runner.mirror.forms import Spoken, Writing, written
+from runner.mirror.forms import Spoken, Writing, as_text, written
+from runner.mirror.situation import GOOD_CODES
 from runner.mirror.synthesis import refusal
+from runner.mirror.wires import KEPT, keep
 from runner.protocol import decode
 from runner.wire import Write
 
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 MOST_COMPLAINTS = 20
 # A line without an end is longer than anything here expects.
 LINE_LIMIT = 64 * 1024
-# What is learnt from is the beginning of a message.
-MESSAGE_KEPT = 64 * 1024
 MESSAGE_LIMIT = 128 * 1024 * 1024
 SHOWN = 120
 # What a client proves itself with, in any of the protocols, behind a tag or not.
@@ -38,8 +38,7 @@ _UNQUOTED = {ord('"'): "'", ord("\\"): "/"}
 
 
 def _goodbye(name: str) -> tuple[str, str]:
-    texts_of = {"smtp": ("221", "bye"), "lmtp": ("221", "bye"), "pop3": ("+OK", "bye"), "sieve": ("OK", '"bye"')}
-    return texts_of.get(name, ("OK", "bye"))
+    return "221" if name in ("smtp", "lmtp") else GOOD_CODES[name], as_text(name, "bye")
 
 
 def takes(mirror: Mirror, wire: Wire, action: Write, step: Step | None, link: Link | None) -> bool:
@@ -64,7 +63,7 @@ def _takes_exactly(mirror: Mirror, wire: Wire, action: Write) -> bool:
 
 def _takes_message(mirror: Mirror, wire: Wire, action: Write) -> bool:
     """Take a message of the client's, whatever it says; a piece that is not the last is taken with that one."""
-    wire.message += action.data[: max(0, MESSAGE_KEPT - len(wire.message))]
+    keep(wire.message, action.data, 0, len(action.data))
     if action.more:
         return True
     if (end := wire.message_end()) is None:
@@ -73,7 +72,7 @@ def _takes_message(mirror: Mirror, wire: Wire, action: Write) -> bool:
             mirror.note(wire, "the message has no end")
             mirror.send_away(wire)
         return False
-    mirror.hearing.learn_from(bytes(wire.message), bytes(wire.kept + wire.heard[:end])[:MESSAGE_KEPT])
+    mirror.hearing.learn_from(bytes(wire.message), bytes(wire.kept + wire.heard[:end])[:KEPT])
     wire.end_message(end)
     return True
 
@@ -123,7 +122,8 @@ def complain(mirror: Mirror, wire: Wire, due: bytes) -> bool:
         check_length(mirror, wire)
         return False
     del wire.heard[: len(line)]
-    machine = mirror.machine_of(wire)
+    link = mirror.link_of(wire)
+    machine = link.machine if link is not None else None
     said = line.strip(b"\r\n")
     tag, _, rest = said.partition(b" ") if machine is not None and machine.has_tags else (b"", b"", said)
     if machine is not None and machine.goodbye and rest.upper() == machine.goodbye.strip():
@@ -136,7 +136,7 @@ def complain(mirror: Mirror, wire: Wire, due: bytes) -> bool:
     mirror.note(wire, told)
     name = mirror.case.sessions[wire.listener].protocol
     text = "".join(char if char.isascii() and char.isprintable() else "?" for char in told)
-    text = f'"{text.translate(_UNQUOTED)}"' if name == "sieve" else text
+    text = as_text(name, text.translate(_UNQUOTED) if name == "sieve" else text)
     answer(mirror, wire, refusal(name, _CODES_OF_REFUSAL[name], text), decode(tag) or "*")
     if len(mirror.notes) >= MOST_COMPLAINTS:
         mirror.send_away(wire)

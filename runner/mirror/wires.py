@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from runner.mirror.forms import Spoken
 from runner.mirror.hearing import SIZE
+from runner.mirror.situation import tag_of
 from runner.protocol import decode
+from runner.proxy import SIGNATURE
 
 if TYPE_CHECKING:
     from runner.mirror.logins import Half
@@ -20,11 +22,14 @@ if TYPE_CHECKING:
 
 _END = b"\r\n.\r\n"
 _LITERAL = re.compile(rb"\{([0-9]+)\+?\}\Z")
-# The binary header of PROXY begins so; its size is in the two octets behind (see `runner.proxy`).
-_PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n"
 _LONGEST_PROXY_V1 = 107
 # So much of a message or a literal is looked at for values.
 KEPT = 64 * 1024
+
+
+def keep(kept: bytearray, data: bytes | bytearray, start: int, size: int) -> None:
+    """Add octets to what is looked at for values, as far as there is room."""
+    kept += data[start : start + min(size, max(0, KEPT - len(kept)))]
 
 
 class Login:
@@ -88,10 +93,10 @@ class Wire:
         """
         due, theirs = self.octets
         taken = min(theirs, len(self.heard))
-        self.kept += self.heard[: min(taken, max(0, KEPT - len(self.kept)))]
+        keep(self.kept, self.heard, 0, taken)
         del self.heard[:taken]
         here = min(due, len(data) - self.taken)
-        self.message += data[self.taken : self.taken + min(here, max(0, KEPT - len(self.message)))]
+        keep(self.message, data, self.taken, here)
         self.taken += here
         self.octets = (due - here, theirs - taken)
         return self.octets[1] == 0
@@ -111,7 +116,7 @@ class Wire:
         if end >= 0:
             return end + len(_END)
         size = max(0, len(self.heard) - len(_END) + 1)
-        self.kept += self.heard[: min(size, max(0, KEPT - len(self.kept)))]
+        keep(self.kept, self.heard, 0, size)
         self.passed += size
         del self.heard[:size]
         return None
@@ -126,13 +131,14 @@ class Wire:
     def proxy_size(self) -> int | None:
         """Return how many octets a PROXY header takes, None if it is not there yet; 0 if it is none."""
         heard = bytes(self.heard[: _LONGEST_PROXY_V1 + 1])
-        if heard.startswith(_PROXY_V2):
+        if heard.startswith(SIGNATURE):
+            # The two octets behind version and family say how long the addresses are.
             size = 16 + int.from_bytes(self.heard[14:16]) if len(heard) >= 16 else 0
             return size if size and len(self.heard) >= size else None
         if heard.startswith(b"PROXY "):
             end = heard.find(b"\r\n")
             return end + 2 if end >= 0 else None
-        is_begun = _PROXY_V2.startswith(heard) or b"PROXY ".startswith(heard)
+        is_begun = SIGNATURE.startswith(heard) or b"PROXY ".startswith(heard)
         return None if is_begun else 0
 
     def login_line(self) -> bytes | None:
@@ -156,8 +162,6 @@ class Wire:
             return False
         self.tag = tag
         if machine.has_tags and machine.owed:
-            from runner.mirror.situation import tag_of  # noqa: PLC0415
-
             self.tags[tag_of(machine)] = tag
         return True
 

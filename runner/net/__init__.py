@@ -4,10 +4,10 @@ It must not know what a player or a protocol is, and it keeps no connection: `co
 blocks but the lookup of names, which has threads of its own.
 """
 
-from runner.net.encryption import Tls, TlsContexts, load_certificate, tls_fault
+from runner.net.encryption import ServerTls, Tls, TlsContexts, TlsEnd, load_certificate, tls_fault
 from runner.net.faults import SPARE_FILES, Broken, allow_files, os_fault
 from runner.net.polling import READ, WRITE, SelectorPoller, new_poller
-from runner.net.resolving import Address, Addresses, Resolver, numeric, of_family, unix_addresses
+from runner.net.resolving import Address, Addresses, Resolver, look_up, numeric, of_family, unix_addresses
 from runner.net.sockets import (
     CHUNK,
     SEND_FLAGS,
@@ -15,6 +15,7 @@ from runner.net.sockets import (
     announced_ends,
     connect,
     end_writing,
+    listen,
     peer_of,
     pending_fault,
     reset,
@@ -31,14 +32,18 @@ __all__ = [
     "Broken",
     "Resolver",
     "SelectorPoller",
+    "ServerTls",
     "Tls",
     "TlsContexts",
+    "TlsEnd",
     "Wakeup",
     "allow_files",
     "announced_ends",
     "connect",
     "end_writing",
+    "listen",
     "load_certificate",
+    "look_up",
     "new_poller",
     "numeric",
     "of_family",

@@ -151,42 +151,26 @@ def _load_roots(context: ssl.SSLContext, path: str) -> None:
         raise Broken(Fault(FaultKind.LOCAL, words)) from error
 
 
-class Tls:
-    """The client's side of one TLS connection in memory: raw bytes go in by `feed` and come out by `pending`."""
+class TlsEnd:
+    """One end of a TLS connection in memory: raw bytes go in by `feed` and come out by `pending`."""
 
-    __slots__ = ("_first", "_has_certificate", "_incoming", "_outgoing", "_ssl", "_verified", "_want")
+    __slots__ = ("_incoming", "_outgoing", "_ssl", "_want")
 
-    def __init__(self, context: ssl.SSLContext, wish: TlsWish, host: str) -> None:
-        """Prepare a handshake with the server that `wish.server_name`, else `host`, names.
-
-        Raises:
-            Broken: there is no name to verify, or it can be none.
-        """
+    def __init__(self, context: ssl.SSLContext, *, is_server: bool, server_name: str = "") -> None:
+        """Prepare a handshake; ValueError or SSLError: the name can be none."""
         import ssl  # noqa: PLC0415
 
-        name = (wish.server_name or host).rstrip(".")
-        if wish.verify and not name:
-            words = "no host name to verify the certificate for: set 'server_name' or 'verify: false'"
-            raise Broken(Fault(FaultKind.LOCAL, words))
         self._want = ssl.SSLWantReadError
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._first = b""
-        self._verified = wish.verify
-        self._has_certificate = bool(wish.certificate)
-        try:
-            self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name or None)
-        except (ValueError, ssl.SSLError) as error:
-            raise Broken(Fault(FaultKind.LOCAL, f"'{name}' cannot be a server's name in TLS")) from error
+        self._ssl = context.wrap_bio(self._incoming, self._outgoing, is_server, server_name or None)
 
     def feed(self, data: bytes) -> None:
-        """Take raw bytes from the server."""
+        """Take raw bytes from the other end."""
         self._incoming.write(data)
-        if len(self._first) < FIRST_BYTES:
-            self._first += data[: FIRST_BYTES - len(self._first)]
 
     def pending(self) -> bytes:
-        """Take the raw bytes that are to go to the server."""
+        """Take the raw bytes that are to go to the other end."""
         return self._outgoing.read() if self._outgoing.pending else b""
 
     def handshake(self) -> TlsFacts | None:
@@ -200,21 +184,23 @@ class Tls:
         except self._want:
             return None
         except OSError as error:
-            raise Broken(tls_fault(error, self._first)) from error
+            raise Broken(self._fault(error)) from error
         return self._facts()
 
+    def _fault(self, error: OSError) -> Fault:
+        """Name what the TLS library said."""
+        return tls_fault(error, b"")
+
     def _facts(self) -> TlsFacts:
-        tls = self._ssl
-        cipher, version = tls.cipher(), tls.version() or ""
+        """Return what both ends know alike; certificates are each one's own business."""
+        cipher, version = self._ssl.cipher(), self._ssl.version() or ""
         return TlsFacts(
             version=version,
             cipher=cipher[0] if cipher else "",
-            verified=self._verified,
-            certificate=_shared(tls.getpeercert(binary_form=True) or b""),
+            verified=True,
             # What Python gives with TLS 1.3 is no secret of this connection alone (RFC 9266 section 1).
-            unique=b"" if version == "TLSv1.3" else tls.get_channel_binding("tls-unique") or b"",
+            unique=b"" if version == "TLSv1.3" else self._ssl.get_channel_binding("tls-unique") or b"",
             moment=time.time(),
-            client_certificate=self._has_certificate,
         )
 
     def read(self) -> tuple[bytes, bool, Fault | None]:
@@ -226,7 +212,7 @@ class Tls:
         except self._want:
             return b"".join(parts), False, None
         except OSError as error:
-            return b"".join(parts), False, tls_fault(error, b"")
+            return b"".join(parts), False, self._fault(error)
         return b"".join(parts), True, None
 
     def write(self, data: bytes) -> bytes:
@@ -238,7 +224,7 @@ class Tls:
         try:
             self._ssl.write(data)
         except OSError as error:
-            raise Broken(tls_fault(error, b"")) from error
+            raise Broken(self._fault(error)) from error
         return self.pending()
 
     def close(self) -> bytes:
@@ -246,6 +232,63 @@ class Tls:
         with contextlib.suppress(OSError):
             self._ssl.unwrap()
         return self.pending()
+
+
+class Tls(TlsEnd):
+    """The client's end of one TLS connection."""
+
+    __slots__ = ("_first", "_has_certificate", "_verified")
+
+    def __init__(self, context: ssl.SSLContext, wish: TlsWish, host: str) -> None:
+        """Prepare a handshake with the server that `wish.server_name`, else `host`, names.
+
+        Raises:
+            Broken: there is no name to verify, or it can be none.
+        """
+        import ssl  # noqa: PLC0415
+
+        name = (wish.server_name or host).rstrip(".")
+        if wish.verify and not name:
+            words = "no host name to verify the certificate for: set 'server_name' or 'verify: false'"
+            raise Broken(Fault(FaultKind.LOCAL, words))
+        self._first = b""
+        self._verified = wish.verify
+        self._has_certificate = bool(wish.certificate)
+        try:
+            super().__init__(context, is_server=False, server_name=name)
+        except (ValueError, ssl.SSLError) as error:
+            raise Broken(Fault(FaultKind.LOCAL, f"'{name}' cannot be a server's name in TLS")) from error
+
+    def feed(self, data: bytes) -> None:
+        """Take raw bytes from the server."""
+        super().feed(data)
+        if len(self._first) < FIRST_BYTES:
+            self._first += data[: FIRST_BYTES - len(self._first)]
+
+    def _fault(self, error: OSError) -> Fault:
+        # After a handshake these are no clear text any more.
+        return tls_fault(error, self._first)
+
+    def _facts(self) -> TlsFacts:
+        return replace(
+            super()._facts(),
+            verified=self._verified,
+            certificate=_shared(self._ssl.getpeercert(binary_form=True) or b""),
+            client_certificate=self._has_certificate,
+        )
+
+
+class ServerTls(TlsEnd):
+    """The server's end of one TLS connection; `certificate` is what it shows, in DER."""
+
+    __slots__ = ("_certificate",)
+
+    def __init__(self, context: ssl.SSLContext, certificate: bytes = b"") -> None:
+        super().__init__(context, is_server=True)
+        self._certificate = certificate
+
+    def _facts(self) -> TlsFacts:
+        return replace(super()._facts(), certificate=self._certificate)
 
 
 @functools.lru_cache(maxsize=64)

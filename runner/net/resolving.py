@@ -33,8 +33,12 @@ class Address:
 Addresses = tuple[Address, ...]
 
 
-def _look_up(host: str | bytes, port: int, flags: int = 0) -> Addresses:
-    """Ask the system for a host's addresses, the families in turn (RFC 8305, section 4)."""
+def look_up(host: str | bytes, port: int, flags: int = 0) -> Addresses:
+    """Ask the system for a host's addresses, the families in turn (RFC 8305, section 4); it may take its time.
+
+    Raises:
+        Broken: there is no such host, or the system can't tell.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
     except (ValueError, OverflowError) as error:  # a label too long for the codec, a NUL, a port beyond all
@@ -69,7 +73,7 @@ def numeric(host: str, port: int) -> Addresses:
     # Of a text the socket module makes bytes with a codec for foreign names, which takes 1 ms to load.
     is_plain = host.isascii() and host.isprintable()
     try:
-        return _look_up(host.encode() if is_plain else host, port, socket.AI_NUMERICHOST)
+        return look_up(host.encode() if is_plain else host, port, socket.AI_NUMERICHOST)
     except Broken:
         return ()
 
@@ -122,7 +126,7 @@ class Resolver:
 
     def _work(self, key: tuple[str, int]) -> None:
         try:
-            answer: Addresses | Fault = _look_up(*key)
+            answer: Addresses | Fault = look_up(*key)
         except Broken as broken:
             answer = broken.fault
         self._answers.append((key, answer))

@@ -65,6 +65,24 @@ def _local_end(family: int, source: str) -> Any:
     return ends[0].where
 
 
+def listen(family: int, where: Any, backlog: int) -> socket.socket:
+    """Return a socket that listens at an address and blocks nobody.
+
+    Raises:
+        OSError: the address or port can't be had.
+    """
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(where)
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
 def pending_fault(sock: socket.socket) -> Fault | None:
     """Return what has gone wrong with a socket since it was last asked; nothing when all is well."""
     number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

@@ -110,10 +110,9 @@ class Scope:
     def shown(self, part: Placeholder) -> str:
         """Return how a placeholder's value may be shown: a secret by its name, one without a value as written."""
         try:
-            value = part.value(self.lookup)
+            return part.value(self.lookup).shown
         except (MissingValueError, FilterError):
             return str(part)
-        return f"⟨{'+'.join(value.secrets)}⟩" if value.secrets else value.text
 
     def text(self, template: Template | None) -> Value:
         """Return a template filled; an empty value where there is no template."""

@@ -64,7 +64,7 @@ def _lead(player: Player, number: int, local: dict[str, Value]) -> str:
     """Return what stands before the name of each step of a round: its value, or else its number."""
     for value in local.values():
         if value.secrets:
-            return f"[⟨{'+'.join(value.secrets)}⟩] "
+            return f"[{value.shown}] "
         line, end, _ = player.redactor.mask(value.text).partition("\n")
         return f"[{line[:VALUE_WIDTH]}…] " if end or len(line) > VALUE_WIDTH else f"[{line}] "
     return f"[{number}] "

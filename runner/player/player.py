@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 from runner.language.model import DEFAULT_TIMEOUT, MAIN, MESSAGE_TIMEOUT, Group, Pipeline, Step
 from runner.language.template import Value
+from runner.language.walking import leaves
 from runner.player.conditions import holds
 from runner.player.conversation import converse
 from runner.player.ending import ENDINGS, CaseEnded, CaseSkipped, StepEnded, Stopped, TimedOut, end_of
@@ -364,14 +365,14 @@ class Player:
 
     def _step_ended(self, step: Step, recorded: int, error: Exception) -> NoReturn:
         """Record how a step ended before its time; of a pipeline it is the first line that has no result yet."""
-        leaves = list(_leaves(step))
+        inner = list(leaves((step,)))
         if isinstance(step, Pipeline):
-            step, *leaves = leaves[self.findings.count - recorded :]
+            step, *inner = inner[self.findings.count - recorded :]
         elif not isinstance(step, Group):
-            leaves = []
+            inner = []
         ended = end_of(error)
         self.record(step, ended)
-        self.findings.left_out(leaves, Outcome.NOT_RUN)
+        self.findings.left_out(inner, Outcome.NOT_RUN)
         if isinstance(error, CaseSkipped | Stopped):
             raise error
         raise CaseEnded from ended
@@ -549,8 +550,7 @@ class Player:
 
     def left_out(self, steps: tuple[Step, ...], outcome: Outcome, reason: str = "") -> None:
         """Record steps, and those inside them, that were skipped or not run."""
-        for step in steps:
-            self.findings.left_out(_leaves(step), outcome, reason)
+        self.findings.left_out(leaves(steps), outcome, reason)
 
     def _result(self) -> CaseResult:
         case, findings, mask = self.case, self.findings, self.redactor.mask
@@ -587,14 +587,3 @@ class Player:
 def _address_literal(address: str) -> Value:
     """Return how a client without a name says who it is (RFC 5321 section 4.1.3)."""
     return Value(f"[IPv6:{address}]" if ":" in address else f"[{address or '127.0.0.1'}]")
-
-
-def _leaves(step: Step) -> Iterator[Step]:
-    """Iterate over the steps that a step stands for in a report."""
-    if isinstance(step, Group):
-        for inner in (*step.steps, *step.otherwise):
-            yield from _leaves(inner)
-    elif isinstance(step, Pipeline):
-        yield from step.steps
-    else:
-        yield step

@@ -7,10 +7,9 @@ not or otherwise, ends the step.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from runner.certificate import Certificate, CertificateError, read_certificate
+from runner.certificate import Certificate, CertificateError, date_of, read_certificate
 from runner.matching.base import TooLong
 from runner.player.ending import StepEnded, erred, failed
 from runner.player.finishing import drop
@@ -164,6 +163,4 @@ def _span(seconds: float) -> str:
 
 
 def _date(moment: float) -> str:
-    # Counted from 1970: the system's own function fails before its first and after its last year.
-    day = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=moment)
-    return day.strftime("%Y-%m-%d %H:%M UTC")
+    return date_of(moment).strftime("%Y-%m-%d %H:%M UTC")

@@ -251,6 +251,11 @@ class Machine(abc.ABC):
             return "a message" if self.in_message else "an AUTH exchange"
         return "the TLS handshake" if self._awaits_handshake else "a line" if self._half_line else ""
 
+    @property
+    def awaits_handshake(self) -> bool:
+        """Whether the server has let TLS begin, and the handshake is what comes next."""
+        return self._awaits_handshake and not (self.in_message or self.in_auth)
+
     # How the client's side is written; what differs from SMTP a protocol says.
 
     def lead(self, line: bytes) -> bytes:  # noqa: ARG002 -- the contract of all protocols

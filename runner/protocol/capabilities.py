@@ -46,6 +46,16 @@ def parse_capability_words(words: Iterable[bytes]) -> Mapping[str, tuple[str, ..
     return parse_capabilities(line for word in words for line in _as_lines(word))
 
 
+def is_told_by_another(name: str, offered: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether a capability is another way to say what stands under a name already: `AUTH=PLAIN` beside AUTH.
+
+    >>> is_told_by_another("AUTH=PLAIN", {"AUTH": ("PLAIN",), "AUTH=PLAIN": ()})
+    True
+    """
+    base, equals, value = name.partition("=")
+    return bool(equals) and not offered[name] and value in {word.upper() for word in offered.get(base, ())}
+
+
 def _as_lines(word: bytes) -> tuple[bytes, ...]:
     name, _, value = word.partition(b"=")
     return (b"%b %b" % (name, value), word) if name and value else (word,)

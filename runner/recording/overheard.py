@@ -9,7 +9,6 @@ What can't be read any more is still passed on; the recording ends before it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from runner.authoring.conversation import (
     ClientLine,
@@ -22,6 +21,7 @@ from runner.authoring.conversation import (
     ServerReply,
 )
 from runner.protocol import PROTOCOLS, Limits, Machine, Malformed, Reply, decode
+from runner.recording.lines import cut, line_text, line_texts, literal_text
 from runner.wire import TlsFacts
 
 #: A line, a reply or a message that is longer is no dialogue that anybody wants to read in a scenario.
@@ -31,7 +31,6 @@ MOST_OF_ALL = 16 * 1024 * 1024
 # Of a long reply: its first line, and its end.
 _FIRST = 2048
 
-_HANDSHAKE = "the TLS handshake"
 # Replies in which capabilities stand. A greeting has them where it is no line for people.
 _SHOWING = frozenset({"EHLO", "LHLO", "CAPA", "CAPABILITY", "LOGIN", "AUTHENTICATE", "AUTHENTICATE response"})
 _STARTTLS = ("STARTTLS", "STLS")
@@ -184,7 +183,7 @@ class Overheard:
             self.give_up("the client says too much before it is answered, or in one line")
 
     def _line(self, raw: bytes) -> None:
-        text = _text(raw)
+        text = line_text(raw)
         self._keep(ClientLine(text), len(raw))
         self.machine.sent(raw)
         command = text.partition(" ")[2] if self.machine.has_tags else text
@@ -212,7 +211,7 @@ class Overheard:
         if self._literal_left:
             return False
         octets, self._literal, self._literal_left = bytes(self._literal), bytearray(), None
-        text = octets.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+        text = literal_text(octets)
         self._keep(ClientLiteral(text, is_sync=self._is_sync), len(octets))
         return True
 
@@ -220,7 +219,7 @@ class Overheard:
         if self._message is None:
             self._message = []
         self.machine.sent(raw)
-        text = _text(raw)
+        text = line_text(raw)
         if self.machine.in_message:
             self._message.append(text.removeprefix("."))
             self._count(len(raw))
@@ -242,7 +241,7 @@ class Overheard:
     def server(self, data: bytes) -> bytes:
         """Take bytes of the server; return those that go to the client."""
         out = bytearray()
-        for piece in _pieces(data):
+        for piece in cut(data):
             out += self._piece(piece)
         if len(self._raw) > MOST_KEPT:
             self._first = self._first or bytes(self._raw[:_FIRST]).partition(b"\n")[0]
@@ -271,7 +270,7 @@ class Overheard:
             return self._let_go()
         if not has_heard:
             return b""
-        if self.machine.amid == _HANDSHAKE:
+        if self.machine.awaits_handshake:
             self._go_ahead = self._let_go()
             if self._behind:
                 self.broken = "the client has spoken in clear text behind STARTTLS (RFC 3207 section 4.2)"
@@ -302,17 +301,17 @@ class Overheard:
         return has_heard
 
     def _reply(self, event: Reply) -> None:
-        cut = max(0, len(self._raw) - len(self.machine.pending))
-        taken = bytes(self._raw[:cut])
-        del self._raw[:cut]
-        lines = _lines(taken)
+        size = max(0, len(self._raw) - len(self.machine.pending))
+        taken = bytes(self._raw[:size])
+        del self._raw[:size]
+        lines = line_texts(taken)
         if self._first:
-            lines = lines[-1:] if self.machine.head_at == -1 else [_text(self._first), "."]
+            lines = lines[-1:] if self.machine.head_at == -1 else [line_text(self._first), "."]
             self._first = b""
         self._keep(ServerReply(tuple(lines)), len(taken))
         self._waits = 0 if event.code == "+" else max(0, self._waits - 1)
         is_answer = event.owed is not None and event.owed.to in _STARTTLS
-        if self._starttls and is_answer and self.machine.amid != _HANDSHAKE:
+        if self._starttls and is_answer and not self.machine.awaits_handshake:
             self._starttls, behind, self._behind = "", self._behind, b""
             self._released += self.client(behind) if behind else b""
 
@@ -363,21 +362,3 @@ class Overheard:
     def has_unfinished(self) -> bool:
         """Whether the client said more than there is in `conversation`."""
         return any(isinstance(event, ClientLine) for event in self.events[self._whole :])
-
-
-def _pieces(data: bytes) -> Iterator[bytes]:
-    """Cut bytes behind every line feed."""
-    start = 0
-    while (end := data.find(b"\n", start) + 1) > 0:
-        yield data[start:end]
-        start = end
-    if start < len(data):
-        yield data[start:]
-
-
-def _text(raw: bytes) -> str:
-    return raw.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape")
-
-
-def _lines(raw: bytes) -> list[str]:
-    return [_text(line) for line in _pieces(raw)]

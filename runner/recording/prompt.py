@@ -130,7 +130,6 @@ class Plain:
         self._shown = ""
         self._readline: Any = None
         self._found: list[str] = []
-        self._screen = screen
         with suppress(ImportError):
             import readline  # noqa: PLC0415 -- not on every system
 

@@ -17,7 +17,7 @@ from typing import Self
 
 from runner.dataclass import dataclass
 from runner.errors import ToolError
-from runner.net import Broken, Tls, TlsContexts, Wakeup, announced_ends, os_fault
+from runner.net import Broken, Tls, TlsContexts, Wakeup, announced_ends, listen, os_fault
 from runner.recording.overheard import Overheard, refusal
 from runner.recording.sides import ServerTls, Side, connect
 from runner.wire import Endpoint, Fault, FaultKind, TlsFacts, TlsWish
@@ -152,17 +152,11 @@ def _listener(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise ToolError(f"--listen {host}:{port}: no such address") from error
-    family, kind, proto, _, where = found[0]
-    sock = socket.socket(family, kind, proto)
+    family, _, _, _, where = found[0]
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(where)
-        sock.listen(_BACKLOG)
-        sock.setblocking(False)
+        return listen(family, where, _BACKLOG)
     except OSError as error:
-        sock.close()
         raise ToolError(f"--listen {host}:{port}: {(error.strerror or str(error)).lower()}") from error
-    return sock
 
 
 class _Passage(threading.Thread):
@@ -203,7 +197,7 @@ class _Passage(threading.Thread):
             if not self._shake(self._here):
                 return
         try:
-            there = self._there = self._connected()
+            there = self._connected()
         except Broken as broken:
             self._refuse(f"no connection to {door.endpoint}: {broken.fault}")
             return
@@ -220,14 +214,7 @@ class _Passage(threading.Thread):
             Broken: it can't be had.
         """
         endpoint = self._door.endpoint
-        try:
-            side = Side(connect(endpoint))
-        except OSError as error:
-            fault = (
-                Fault(FaultKind.UNRESOLVED, endpoint.host) if isinstance(error, socket.gaierror) else os_fault(error)
-            )
-            raise Broken(fault) from error
-        self._there = side
+        side = self._there = Side(connect(endpoint))
         if endpoint.proxy is not None:
             from runner.proxy import header  # noqa: PLC0415 -- few servers stand behind a proxy
 

@@ -159,9 +159,9 @@ class Recorder:
             self._call.send(make())
         self._settle()
         with self._call.gate:
-            goes_on = self._dialogue.has_literal_waiting
+            goes_on = self._dialogue.literals.has_waiting
             if goes_on:
-                self._call.send(self._dialogue.go_on())
+                self._call.send(self._dialogue.literals.go_on())
         if goes_on:
             self._settle()
         if self._dialogue.machine.said_goodbye:
@@ -219,11 +219,11 @@ class Recorder:
                 line = make(machine, values["username"].encode(), values["password"].encode())
             except ValueError as error:
                 raise RefusedError(f"{mechanism} can't begin: {error}") from error
-            self._say(lambda: dialogue.log_in_by_line(line, values))
+            self._say(lambda: dialogue.exchanges.send_line(line, values))
             return
         nonce = secrets.token_hex(16)
         login = new_login(machine, mechanism, values, dialogue.tls, place=self._place, nonce=nonce)
-        self._say(lambda: dialogue.log_in(login))
+        self._say(lambda: dialogue.exchanges.begin(login))
 
     def _ask(self, name: str) -> str:
         if name != "username":
@@ -236,7 +236,7 @@ class Recorder:
     def _data(self, argument: str) -> None:
         octets, dialogue = _read(argument), self._dialogue
         if dialogue.asked == "literal":
-            self._say(lambda: dialogue.literal(octets, argument))
+            self._say(lambda: dialogue.literals.send(octets, argument))
             return
         if not dialogue.asked and dialogue.machine.name in ("smtp", "lmtp"):
             self._say(lambda: dialogue.say("DATA", "client"))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TextIO
 
-from runner.recording.dialogue import Who
+from runner.recording.speech import Who
 from runner.report.layout import Colour, Style
 from runner.transcript import show_text
 

@@ -6,97 +6,27 @@ Which end says what to whom is not known here.
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import selectors
 import socket
-import ssl
-from typing import Protocol
 
-from runner.net import CHUNK, Broken, tls_fault
+from runner import net
+from runner.net import CHUNK, Broken
 from runner.wire import Endpoint, Fault, FaultKind, TlsFacts
 
 CONNECT_SECONDS = 30.0
 
 
-class SideTls(Protocol):
-    """TLS over memory, of the client's or the server's end."""
+class ServerTls(net.ServerTls):
+    """The proxy's end of TLS with a client."""
 
-    def feed(self, data: bytes, /) -> None:
-        """Take raw bytes from the other end."""
-
-    def pending(self) -> bytes:
-        """Take the raw bytes for the other end."""
-
-    def handshake(self) -> TlsFacts | None:
-        """Go on with the handshake; Broken: it failed."""
-
-    def read(self) -> tuple[bytes, bool, Fault | None]:
-        """Decrypt: clear bytes, whether close_notify came, what broke."""
-
-    def write(self, data: bytes, /) -> bytes:
-        """Encrypt; Broken: nothing more is taken."""
-
-    def close(self) -> bytes:
-        """Return the close_notify."""
-
-
-class ServerTls:
-    """The server's end of TLS in memory, for the client."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-
-    def feed(self, data: bytes) -> None:
-        """See `SideTls`."""
-        self._incoming.write(data)
-
-    def pending(self) -> bytes:
-        """See `SideTls`."""
-        return self._outgoing.read()
-
-    def handshake(self) -> TlsFacts | None:
-        """See `SideTls`."""
-        try:
-            self._ssl.do_handshake()
-        except ssl.SSLWantReadError:
-            return None
-        except OSError as error:
-            raise Broken(_alert_fault(error)) from error
-        cipher = self._ssl.cipher()
-        return TlsFacts(self._ssl.version() or "", cipher[0] if cipher else "", verified=False)
-
-    def read(self) -> tuple[bytes, bool, Fault | None]:
-        """See `SideTls`."""
-        parts: list[bytes] = []
-        try:
-            while part := self._ssl.read(CHUNK):
-                parts.append(part)
-        except ssl.SSLWantReadError:
-            return b"".join(parts), False, None
-        except OSError as error:
-            return b"".join(parts), False, _alert_fault(error)
-        return b"".join(parts), True, None
-
-    def write(self, data: bytes) -> bytes:
-        """See `SideTls`."""
-        try:
-            self._ssl.write(data)
-        except OSError as error:
-            raise Broken(_alert_fault(error)) from error
-        return self.pending()
-
-    def close(self) -> bytes:
-        """See `SideTls`."""
-        with contextlib.suppress(OSError):
-            self._ssl.unwrap()
-        return self.pending()
-
-
-def _alert_fault(error: OSError) -> Fault:
-    """Return what a client's end has to say; most often that it does not trust our certificate."""
-    reason = getattr(error, "reason", None) or ""
-    if "UNKNOWN_CA" in reason or "BAD_CERTIFICATE" in reason or "CERTIFICATE_UNKNOWN" in reason:
-        return Fault(FaultKind.TLS_UNTRUSTED, "the client does not trust the proxy's certificate")
-    return tls_fault(error, b"")
+    def _fault(self, error: OSError) -> Fault:
+        """Return what a client's end has to say; most often that it does not trust our certificate."""
+        reason = getattr(error, "reason", None) or ""
+        if "UNKNOWN_CA" in reason or "BAD_CERTIFICATE" in reason or "CERTIFICATE_UNKNOWN" in reason:
+            return Fault(FaultKind.TLS_UNTRUSTED, "the client does not trust the proxy's certificate")
+        return super()._fault(error)
 
 
 class Side:
@@ -109,7 +39,7 @@ class Side:
         self.sock = sock
         self.has_ended = False
         self.is_shaking = False
-        self._tls: SideTls | None = None
+        self._tls: net.TlsEnd | None = None
         self._out = bytearray()
         self._clear = bytearray()  # waits for the handshake
 
@@ -118,7 +48,7 @@ class Side:
         """How many bytes wait to be sent."""
         return len(self._out) + len(self._clear)
 
-    def begin(self, tls: SideTls) -> None:
+    def begin(self, tls: net.TlsEnd) -> None:
         """Begin a handshake."""
         self._tls, self.is_shaking = tls, True
 
@@ -206,24 +136,34 @@ class Side:
 
 
 def connect(endpoint: Endpoint) -> socket.socket:
-    """Return a connection to the server; OSError: there is none."""
+    """Return a connection to the server.
+
+    Raises:
+        Broken: there is none.
+    """
     if endpoint.path:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        addresses = list(net.unix_addresses(endpoint.path))
+    else:
+        addresses = net.of_family(net.look_up(endpoint.host, endpoint.port), endpoint.family)
+    fault = Fault(FaultKind.UNRESOLVED, f"'{endpoint.host}' has no {endpoint.family.replace('ipv', 'IPv')} address")
+    for address in addresses:
         try:
-            sock.settimeout(CONNECT_SECONDS)
-            sock.connect(endpoint.path)
-        except OSError:
-            sock.close()
-            raise
-        return sock
-    source = (endpoint.source_address, 0) if endpoint.source_address else None
-    wanted = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}.get(endpoint.family)
-    last: OSError = OSError(f"'{endpoint.host}' has no {endpoint.family} address")
-    for family, *_, where in socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM):
-        if wanted not in (None, family):
-            continue
-        try:
-            return socket.create_connection((str(where[0]), int(where[1])), CONNECT_SECONDS, source)
-        except OSError as error:
-            last = error
-    raise last
+            return _connected(address, endpoint.source_address)
+        except Broken as broken:
+            fault = broken.fault
+    raise Broken(fault)
+
+
+def _connected(address: net.Address, source: str) -> socket.socket:
+    sock, number = net.connect(address, source)
+    if number == errno.EAGAIN:
+        fault: Fault | None = net.os_fault(OSError(number, os.strerror(number)))
+    else:
+        with selectors.DefaultSelector() as selector:
+            selector.register(sock, selectors.EVENT_WRITE)
+            is_decided = selector.select(CONNECT_SECONDS)
+        fault = net.pending_fault(sock) if is_decided else Fault(FaultKind.UNREACHABLE, "timed out")
+    if fault is not None:
+        sock.close()
+        raise Broken(fault)
+    return sock

@@ -4,7 +4,7 @@ Nothing here connects, resolves a name or fetches a secret. What only a conversa
 both sides of a condition, the names of what is captured. Client lines are made by the code that a run sends them by.
 """
 
-from runner.rehearsal.casting import DUMMY, cast, suppose
+from runner.rehearsal.casting import DUMMY, PER_CASE, cast, suppose
 from runner.rehearsal.rehearsal import rehearse
 
-__all__ = ["DUMMY", "cast", "rehearse", "suppose"]
+__all__ = ["DUMMY", "PER_CASE", "cast", "rehearse", "suppose"]

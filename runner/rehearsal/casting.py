@@ -5,7 +5,7 @@ A secret is never fetched; what is the same in no two cases (`unique`, `now`) st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from runner.language.model import MAIN
 from runner.language.names import CONNECTION_NAMES
 from runner.language.reading import BUILT_INS, COUNTERS
 from runner.language.target import SecretRef, Target
-from runner.language.template import Placeholder, Template, Value
+from runner.language.template import Value
 
 if TYPE_CHECKING:
     from runner.errors import Problem
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 #: What every secret is here; it is shown by its name.
 DUMMY = "\ue000\ue001\ue002\ue003\ue004\ue005\ue006\ue007"
-# What each case makes for itself; a name stands for itself in its place.
+#: What each case makes for itself; a name stands for itself in its place.
+PER_CASE = ("unique", "case.id", "now", "now.iso", "message_id")
 _TOKEN = "${unique}"  # noqa: S105 -- no password
-_PER_CASE = ("case.id", "now", "now.iso", "message_id")
 
 
 def cast(
@@ -48,7 +48,7 @@ def cast(
 
 
 def _as_written(values: Mapping[str, Value]) -> Mapping[str, Value]:
-    return {name: Value(f"${{{name}}}") if name in _PER_CASE else value for name, value in values.items()}
+    return {name: Value(f"${{{name}}}") if name in PER_CASE else value for name, value in values.items()}
 
 
 def suppose(scenario: Scenario, project: Project | None, given: Given) -> tuple[Target, Given]:
@@ -91,16 +91,4 @@ def _unknown(scenario: Scenario, project: Project | None, given: Given) -> set[s
         known.update(project.variables, project.secrets)
     if scenario.variables:
         known.update(name for name in scenario.variables if name not in scenario.secrets)
-    return {*(one.name for one in _placeholders(scenario)), *scenario.secrets, *scenario.requires.variable} - known
-
-
-def _placeholders(scenario: Scenario) -> Iterator[Placeholder]:
-    yield from scenario.placeholders
-    yield from _in_templates(scenario.variables.values())
-    for row in scenario.rows:
-        yield from _in_templates(value for value in row.values.values() if isinstance(value, Template))
-
-
-def _in_templates(templates: Iterable[Template]) -> Iterator[Placeholder]:
-    for template in templates:
-        yield from template.placeholders
+    return {*(one.name for one in scenario.all_placeholders), *scenario.secrets, *scenario.requires.variable} - known

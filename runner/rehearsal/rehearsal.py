@@ -66,6 +66,11 @@ class _Connection:
     answers_challenge: bool = False
     has_said_goodbye: bool = False
 
+    @property
+    def goodbye(self) -> str:
+        """The line that the client parts with; empty where the protocol has none."""
+        return self.machine.goodbye.decode("ascii").strip()
+
 
 @dataclass(slots=True)
 class Rehearsal:
@@ -189,9 +194,8 @@ class Rehearsal:
         """Show how what is still open is closed."""
         for name, connection in self.connections.items():
             self.page.speaker = name if len(self.case.sessions) > 1 else ""
-            goodbye = connection.machine.goodbye.decode("ascii").strip()
-            if connection.is_open and goodbye and not connection.has_said_goodbye:
-                self.page.say("C", goodbye)
+            if connection.is_open and connection.goodbye and not connection.has_said_goodbye:
+                self.page.say("C", connection.goodbye)
                 self.page.aside(["said by itself, for the connection is still open"])
         self.connections.clear()
         self.page.speaker = ""
@@ -281,8 +285,7 @@ def _say(rehearsal: Rehearsal, step: Send) -> None:
     connection.answers_challenge = False
     if connection.machine.auth_command.match(flat):
         connection.in_auth = True
-    goodbye = connection.machine.goodbye.decode("ascii").strip()
-    connection.has_said_goodbye = bool(goodbye) and flat.strip().upper() == goodbye
+    connection.has_said_goodbye = bool(connection.goodbye) and flat.strip().upper() == connection.goodbye
 
 
 def _data(rehearsal: Rehearsal, step: Data) -> None:
@@ -333,9 +336,8 @@ def _secure(rehearsal: Rehearsal, step: StartTls | Handshake) -> None:
 
 def _hangup(rehearsal: Rehearsal, step: Hangup) -> None:
     connection = rehearsal.connection
-    goodbye = connection.machine.goodbye.decode("ascii").strip()
-    if step.how == "quit" and goodbye:
-        rehearsal.page.say("C", goodbye)
+    if step.how == "quit" and connection.goodbye:
+        rehearsal.page.say("C", connection.goodbye)
     rehearsal.expect(step.expect)
     rehearsal.page.happen("reset the connection" if step.how == "reset" else "close the connection")
     connection.has_said_goodbye = True

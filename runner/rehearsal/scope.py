@@ -25,7 +25,7 @@ class RehearsalScope(Scope):
 
     def shown(self, part: Placeholder) -> str:
         """Return how a placeholder is shown: a secret by its name."""
-        return _shown(self.value(part))
+        return self.value(part).shown
 
     def told(self, template: Template) -> str:
         """Return a template as it is shown."""
@@ -35,10 +35,6 @@ class RehearsalScope(Scope):
 def _as_written(part: Placeholder) -> Value:
     """Return a placeholder without blanks: it is one word of a line, as its value will be."""
     return Value(str(part) if part.default is not None else str(part).replace(" ", ""))
-
-
-def _shown(value: Value) -> str:
-    return f"⟨{'+'.join(value.secrets)}⟩" if value.secrets else value.text
 
 
 def is_open(text: str) -> bool:

@@ -7,6 +7,7 @@ This module must not know what a result is.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from enum import Enum
 from typing import Literal
 
@@ -17,6 +18,8 @@ from runner.errors import escape
 LINE_LIMIT = 240
 # Narrower than this nothing can be laid out; a terminal that says so is asked to wrap by itself.
 LEAST_COLUMNS = 40
+# Blanks between two columns, as tabulate's plain format has them.
+GAP = 2
 
 Verbosity = Literal["quiet", "normal", "verbose"]
 
@@ -161,6 +164,33 @@ def hang(head: str, text: str, style: Style, *, indent: int | None = None) -> li
     margin = width(head) if indent is None else indent
     rows = wrap(text, max(style.width - width(head), 2), style.width - margin)
     return [head + rows[0], *(" " * margin + row for row in rows[1:])]
+
+
+def shares(needed: Sequence[int], room: int) -> list[int]:
+    """Return how wide columns are: the narrow ones get what they need, the others share the rest; one at least.
+
+    >>> shares([4, 40, 90], 64)
+    [4, 30, 30]
+    """
+    shared = list(needed)
+    for number, at in enumerate(sorted(range(len(needed)), key=needed.__getitem__)):
+        shared[at] = max(min(needed[at], room // (len(needed) - number)), 1)
+        room -= shared[at]
+    return shared
+
+
+def beside(cells: Sequence[Sequence[str]], widths: Sequence[int]) -> list[str]:
+    """Return the lines of one row of a table, whose cells are rows of text that fit into their columns.
+
+    >>> beside([["SIZE"], ["before", "TLS"], ["20480000"]], [6, 6, 8])
+    ['SIZE    before  20480000', '        TLS']
+    """
+    height = max(map(len, cells))
+    filled = [
+        [pad(text, room) for text in (*cell, *[""] * (height - len(cell)))]
+        for cell, room in zip(cells, widths, strict=True)
+    ]
+    return [(" " * GAP).join(row).rstrip(" ") for row in zip(*filled, strict=True)]
 
 
 def _fitting(text: str, columns: int) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from runner.dataclass import dataclass
 from runner.report.details import COLOURS, render_details
-from runner.report.layout import Style, counted, cut, pad, plain, width, wrap
+from runner.report.layout import GAP, Style, counted, cut, pad, plain, shares, width, wrap
 from runner.report.verdict import EMBEDDED, NOTHING_PASSED, summary
 from runner.results import Outcome
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 # Where the label of a row may be taken apart: before a column's name.
 _CELL = re.compile(r" (?=[\w.-]+=)")
-# Blanks between two columns, as tabulate's plain format has them.
-GAP = 2
 # A quiet run is a few lines, whatever happened.
 QUIET_WARNINGS = 5
 
@@ -215,13 +213,8 @@ def _shared(cells: list[str], room: int) -> str:
 
 
 def _widths(columns: list[_Column], whole: int) -> list[int]:
-    """Return how wide each column is: the narrow ones get what they need, the others share the rest."""
-    widths = {column.header: column.natural for column in columns}
-    flexible = sorted((column for column in columns if column.is_flexible), key=lambda column: column.natural)
+    """Return how wide each column is: only what is flexible gives way."""
+    natural = [column.natural for column in columns if column.is_flexible]
     rigid = sum(column.natural for column in columns if not column.is_flexible)
-    room = whole - GAP * (len(columns) - 1) - rigid
-    for number, column in enumerate(flexible):
-        share = max(room // (len(flexible) - number), 1)
-        widths[column.header] = min(column.natural, share)
-        room -= widths[column.header]
-    return [widths[column.header] for column in columns]
+    shared = iter(shares(natural, whole - GAP * (len(columns) - 1) - rigid))
+    return [next(shared) if column.is_flexible else column.natural for column in columns]

@@ -27,7 +27,6 @@ from runner.player import Player
 from runner.results import Outcome
 
 NOW = datetime(2024, 5, 17, 12, 0, 0, tzinfo=UTC)
-_SCHEMES = {"smtp": "smtp", "lmtp": "lmtp", "pop3": "pop3", "imap": "imap", "sieve": "sieve", "tcp": "tcp"}
 
 
 def line(text, template=""):
@@ -117,7 +116,7 @@ class _Server:
 def replayed(conversation, text, *, secrets=None, variables=None):
     """Play a draft against the server that its conversation was had with; return the result."""
     secrets = secrets or {"password": "a-password", "token": "a-token"}
-    target = replace(parse_target(f"{_SCHEMES[conversation.protocol]}://127.0.0.1:2525"), plaintext_secrets=True)
+    target = replace(parse_target(f"{conversation.protocol}://127.0.0.1:2525"), plaintext_secrets=True)
     given = Given(
         variables=variables or {},
         secrets={name: SecretRef("env", name) for name in secrets},

@@ -35,9 +35,7 @@ def subject(
     known = protocols or {}
     scenario = compile_scenario(source, find_file, problems, lambda _, target: known.get(target, ""))
     assert [] == [problem.render() for problem in problems]
-    found = subject_of(source, find_file, scenario, today=TODAY, project=project)
-    found.first_names = first_names or {}
-    return found
+    return subject_of(source, find_file, scenario, today=TODAY, project=project, first_names=first_names)
 
 
 def findings(text: str, *, is_pedantic: bool = False) -> list[Finding]:

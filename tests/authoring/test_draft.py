@@ -534,3 +534,45 @@ def test_a_secret_outside_of_a_login_is_removed_and_told():
     made = draft(talk(GREETING, "C: wonderland", "S: 500 what?", secrets={"password": "wonderland"}))
     assert "      # a secret stood here: REMOVED is in its place\n      C: REMOVED\n" in made.text
     assert 1 == len(made.guesses)
+
+
+@pytest.mark.parametrize(
+    ("said", "protocol"),
+    [
+        (["C: BDAT 12 LAST", ["wonderland"], "S: 250 ok"], "smtp"),
+        (["C: a1 APPEND INBOX {10}", "S: + go", ClientLiteral("wonderland"), "S: a1 OK done"], "imap"),
+    ],
+    ids=["chunk", "literal"],
+)
+def test_a_secret_in_octets_is_removed_and_told(said, protocol):
+    """What is sent by its size is changed no more silently than a line is."""
+    greeting = {"smtp": GREETING, "imap": "S: * OK hi"}[protocol]
+    made = draft(talk(greeting, *said, protocol=protocol, secrets={"password": "wonderland"}))
+    assert "  # a secret stood here: REMOVED is in its place\n" in made.text
+    assert "wonderland" not in made.text
+    assert 1 == len(made.guesses)
+
+
+def test_wrong_passwords_of_one_length_are_all_hidden():
+    """Where two logins failed, the server's echo of the first password is a star as that of the second is."""
+    wrong = (
+        (*AUTH_LOGIN[:-1], f"C: {encoded(password)}", f"S: 535 5.7.8 no: {password}")
+        for password in ("first-guess", "other-guess")
+    )
+    text = draft(talk(*OPENING, *(one for login in wrong for one in login))).text
+    assert 2 == text.count("      S: 535 5.7.8 no: *\n")
+    assert "guess" not in text
+
+
+def test_a_command_without_a_tag_is_whole():
+    """Any command that the protocol's own machine knows is none of the words that may be tags."""
+    said = ('C: GETMETADATA "" /shared/comment', "S: OK done")
+    text = draft(talk("S: * OK hi", *said, protocol="imap")).text
+    assert 'C: GETMETADATA "" /shared/comment\n' in text
+
+
+def test_a_title_uses_no_name():
+    """A title that looks like a placeholder is none: the file wants no secret for it."""
+    made = draft(talk(GREETING, title="about ${password}", secrets={"password": "wonderland"}))
+    assert () == made.secrets
+    assert "secrets:" not in made.text

@@ -377,6 +377,17 @@ def test_deadline_may_be_the_projects(tmp_path: Path) -> None:
         pytest.param(
             "- wait: 5s\n- retry: {every: 1s, for: 9s}\n  steps:\n    - send: NOOP\n      expect: OK", [], id="a retry"
         ),
+        pytest.param(
+            "- when: {capability: IDLE}\n  steps:\n    - wait: 5s\n  else:\n    - send: NOOP\n      expect: OK",
+            [],
+            id="the other side of a condition",
+        ),
+        pytest.param(
+            "- when: {capability: IDLE}\n  steps:\n    - send: LOGOUT\n      expect: OK\n"
+            "  else:\n    - wait: 5s\n    - send: NOOP\n      expect: OK",
+            ["6 wait-for-mail"],
+            id="in an else",
+        ),
     ],
 )
 def test_wait_for_mail(steps: str, expected: list[str]) -> None:

@@ -190,6 +190,15 @@ def test_several_conversations():
     assert ["", "", "mx2"] == [conversation.host for conversation in read(text, "x")]
 
 
+@pytest.mark.parametrize("marks", [("", ""), ("S: ", "C: ")], ids=["of a terminal", "marked"])
+def test_each_conversation_has_its_protocol(marks):
+    """LMTP in the same text makes no LMTP of what was had in SMTP before it."""
+    server, client = marks
+    smtp, lmtp = (f"{server}220 x\n{client}{hello} me\n{server}250 x\n" for hello in ("EHLO", "LHLO"))
+    bye = f"{client}QUIT\n{server}221 bye\n"
+    assert ["smtp", "lmtp", "smtp"] == [one.protocol for one in read(smtp + bye + lmtp + bye + smtp, "x")]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -311,10 +320,10 @@ class TestBlackbox:
         found = read(text_of("blackbox.yml"), "blackbox.yml")
         texts = [one.text if isinstance(one, Draft) else draft(one).text for one in found]
         names = ["smtp_starttls", "imaps_banner", "pop3s_banner", "irc_banner", "tcp_connect", "auth"]
-        assert [
-            (name, protocol)
-            for name, protocol in zip(names, ("smtp", "imap", "pop3", "tcp", "tcp", "tcp"), strict=True)
-        ] == [(scenario.name, scenario.protocol) for scenario in map(compiled, texts)]
+        protocols = ["smtp", "imap", "pop3", "tcp", "tcp", "tcp"]
+        assert list(zip(names, protocols, strict=True)) == [
+            (scenario.name, scenario.protocol) for scenario in map(compiled, texts)
+        ]
         assert "expect: 220 /^([^ ]+) ESMTP (.+)$/" in texts[0]
         assert "until: '/PING :([^ ]+)/'" in texts[3] or "until: /PING :([^ ]+)/" in texts[3]
         assert "send: PONG ${m3_1}" in texts[3]

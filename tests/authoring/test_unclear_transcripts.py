@@ -458,12 +458,30 @@ def test_question(text, given, question):
         ("x" * (MOST_CHARACTERS + 1), "t.txt:1:1: more than 16 MiB: no transcript"),
         ("\n" * MOST_LINES, "t.txt:200000:1: more than 200,000 lines: no transcript"),
         ("220 " + "x" * LONGEST_LINE, "t.txt:1:1: a line of more than 64 KiB"),
+        ("220 x\nnoop\n250 " + "x" * 76 + ("\n" + "y" * 80) * 1000, "t.txt:822:1: a line of more than 64 KiB"),
+        (
+            "220 x\nnoop " + "x" * 75 + ("\n" + "y" * 80) * 1000 + "\n250 ok\n",
+            "t.txt:821:1: a line of more than 64 KiB",
+        ),
+        ("S: 220 x\nC: NOOP\n" + "   x\n" * 40_000, "t.txt:2:1: a line of more than 64 KiB"),
         ("220 x\nquit\n221 bye\n" * 501, "t.txt:1501:1: more than 500 conversations"),
+        ("S: 220 x\nC: QUIT\nS: 221 bye\n" * 501, "t.txt:1501:1: more than 500 conversations"),
+        ("=== Trying x:25...\n<-  220 x\n" * 501, "t.txt:1001:1: more than 500 conversations"),
     ],
-    ids=["characters", "lines", "line", "conversations"],
+    ids=[
+        "characters",
+        "lines",
+        "line",
+        "wrapped line of the server",
+        "wrapped line of the client",
+        "marked line that goes on",
+        "conversations",
+        "marked conversations",
+        "conversations of swaks",
+    ],
 )
 def test_limits(text, message):
     """What is larger than anybody's transcript is refused, and what the limit is."""
     with pytest.raises(InputError) as caught:
-        read(text, "t.txt")
+        read(text, "t.txt", kind="marked" if text.startswith("S: ") else None)
     assert message == str(caught.value).split("\n", maxsplit=1)[0]

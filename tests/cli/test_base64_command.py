@@ -11,8 +11,8 @@ import sys
 import pytest
 from commands import environment, run_process, start
 
-from runner.cli.base64_command import decoded
-from runner.errors import UsageError
+from runner.cli.base64_command import MOST_OCTETS, decoded
+from runner.errors import EXIT_TOOL, UsageError
 
 
 def piped(folder, *words, data):
@@ -152,6 +152,7 @@ class TestDecode:
             ("VXNlcm5hbWU6VXN", "15 characters want 1 '=' at its end, and there are 0"),
             ("VXNlcm5h=", "8 characters want no '=' at its end, and there are 1"),
             ("VX\x1bl", r"'\x1b' at character 3 of 4"),
+            ("x334 VXNl", "a blank at character 5 of 9"),
         ],
     )
     def test_wrong(self, text, message):
@@ -160,6 +161,19 @@ class TestDecode:
             decoded(text)
         assert message in str(refused.value)
         assert "VXN" not in str(refused.value)
+
+    def test_long(self):
+        """All that is read is decoded at once, also where nothing in it ends a word."""
+        assert bytes(MOST_OCTETS // 4 * 3) == decoded("A" * MOST_OCTETS)
+
+    def test_a_reader_that_has_left(self, folder):
+        """Whoever reads the octets and leaves is told nothing, as with every other output."""
+        reading, writing = os.pipe()
+        os.close(reading)
+        process = start("base64", "decode", "QUJD", cwd=folder, stdout=writing)
+        os.close(writing)
+        _, err = process.communicate(timeout=20)
+        assert (EXIT_TOOL, "") == (process.returncode, err)
 
     def test_exit_code(self, folder):
         """What is no base64 is wrong usage."""

@@ -13,7 +13,8 @@ from commands import ended, scenario, start, write
 
 from runner.cli import selection
 from runner.cli.demo import roles
-from runner.cli.serve import _quoted, _signals
+from runner.cli.serve import _quoted
+from runner.cli.signals import handled_by
 from runner.demo import DemoSettings
 from runner.errors import EXIT_INTERRUPTED, EXIT_PASSED, EXIT_TERMINATED, EXIT_TOOL, EXIT_USAGE
 from runner.resources import bundled
@@ -300,7 +301,7 @@ class TestServe:
         outside = signal.signal(signal.SIGHUP, old)
         try:
             before = [signal.getsignal(number) for number in numbers]
-            with _signals(print):
+            with handled_by(print, *numbers):
                 assert [print, print, old if is_ignored else print] == [signal.getsignal(number) for number in numbers]
             assert before == [signal.getsignal(number) for number in numbers]
         finally:

@@ -312,7 +312,7 @@ class TestSignals:
         def interrupted(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("runner.surroundings.surroundings", interrupted)
+        monkeypatch.setattr("runner.cli.selection.surroundings", interrupted)
         ended = mailproof("run", "a.yaml", "--target", "smtp://127.0.0.1")
         assert (EXIT_INTERRUPTED, "mailproof: interrupted\n") == (ended.code, ended.err)
 

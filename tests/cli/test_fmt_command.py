@@ -143,6 +143,7 @@ def test_standard_input(folder, text, words, expected):
     ("text", "said"),
     [
         pytest.param("name: x\n", "<standard input>:1:1", id="invalid"),
+        pytest.param("targets: {}\nfoo: bar\n", "<standard input>:2:1", id="invalid project file"),
         pytest.param(b"name: \xff\n", "not UTF-8", id="not UTF-8"),
         pytest.param(b"#" * (1024 * 1024 + 1), "larger than 1024 KiB", id="too large"),
     ],

@@ -4,7 +4,8 @@ import pytest
 from commands import write
 
 from runner.errors import EXIT_PASSED, EXIT_TOOL, EXIT_USAGE
-from runner.result_document import to_json
+from runner.report.jsonl import render_jsonl
+from runner.result_document import from_json, to_json
 from runner.results import CaseResult, Outcome, RunResult
 
 
@@ -47,6 +48,7 @@ def test_a_page_that_cannot_be_written(mailproof, results):
         (["1.json", "cut.json"], "cut.json:1:1: the result can't be read: it is no whole JSON"),
         (["foreign.json"], "foreign.json:1:1: the result can't be read: it is no result of mailproof"),
         (["binary.json"], "binary.json:1:1: the result can't be read: it is not UTF-8"),
+        (["events.jsonl"], "it holds events of --report jsonl; a history wants --report json=FILE"),
         (["none.json"], "none.json:1:1: the result can't be read: no such file or directory"),
         (["."], "the result can't be read: it is a folder"),
         ([], "history of what?"),
@@ -57,7 +59,8 @@ def test_a_page_that_cannot_be_written(mailproof, results):
 def test_wrong_files_and_usage(mailproof, results, words, said):
     """Each is refused with its name and reason; nothing is shown, nothing written over."""
     whole = (results / "1.json").read_text()
-    write(results, {"cut.json": whole[:-20], "foreign.json": "{}"})
+    events = render_jsonl(from_json(whole))
+    write(results, {"cut.json": whole[:-20], "foreign.json": "{}", "events.jsonl": events})
     (results / "binary.json").write_bytes(b"\xff\xfe")
     told = mailproof("history", *words)
     assert (EXIT_USAGE, "") == (told.code, told.out)

@@ -65,6 +65,14 @@ def test_without_paths_the_project_is_looked_at(mailproof, folder):
     assert ["mailproof.yaml:2:15:", "scenarios/x.yaml:3:17:"] == heads
 
 
+def test_from_a_folder_below_the_project(mailproof, folder, monkeypatch):
+    """The project file is called as its scenarios are: from where one stands."""
+    write(folder, {"mailproof.yaml": 'targets: {}\nvars: {word: "x"}\n', "scenarios/x.yaml": STAR})
+    monkeypatch.chdir(folder / "scenarios")
+    heads = [line.split(" ")[0] for line in mailproof("lint").out.splitlines() if line.endswith("]")]
+    assert ["../mailproof.yaml:2:14:", "x.yaml:3:17:"] == heads
+
+
 def test_no_password_is_shown(mailproof, folder):
     """Neither as text nor as an annotation."""
     write(folder, {"x.yaml": SECRET, "mailproof.yaml": f'targets: {{}}\nvars: {{password: "{PASSWORD}"}}\n'})

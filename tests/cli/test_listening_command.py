@@ -256,6 +256,18 @@ class TestTrouble:
         taken = ended(start("record", "--listen", str(server.port), url(server), "-o", "x.yaml", cwd=folder))
         assert (EXIT_TOOL, True) == (taken.code, "address already in use" in taken.err), taken.err
 
+    def test_name_of_the_machine(self, mailproof, server, monkeypatch):
+        """A machine's name that no certificate can have is left out of it."""
+        monkeypatch.setattr("runner.surroundings.full_host_name", lambda: "my_host.example")
+        taken = mailproof("record", "--listen", server.port, url(server), "-o", "x.yaml")
+        assert (EXIT_TOOL, True) == (taken.code, "address already in use" in taken.err), taken.err
+
+    @pytest.mark.parametrize("host", ["a b", "mx-.example", "*"])
+    def test_no_address(self, mailproof, host):
+        """What is no name, and so none for a certificate either, is told as that."""
+        refused = mailproof("record", "--listen", f"{host}:0", "smtp://127.0.0.1:1", "-o", "x.yaml")
+        assert (EXIT_TOOL, f"mailproof: --listen {host}:0: no such address\n") == (refused.code, refused.err)
+
 
 class TestUsage:
     @pytest.mark.parametrize(

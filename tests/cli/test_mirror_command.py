@@ -7,11 +7,13 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from commands import PATIENCE, ROOT, environment, usual_signals
+from commands import PATIENCE, ROOT, start
+
+from runner.errors import EXIT_TERMINATED, EXIT_TOOL
+from runner.mirror.server import MirrorServer
 
 SCENARIO = """\
 name: Mail is taken
@@ -70,6 +72,28 @@ class TestRun:
         assert "MAIL FROM:<me@here>" in ended.out
         assert "0ur-s3cret" not in ended.out
 
+    def test_open_secrets(self, mailproof, file):
+        """A secret's value on the command line is refused, as by a run against a server."""
+        for command in (["run", "--mirror"], ["mirror"]):
+            ended = mailproof(*command, file, "--var", "password=0ur-s3cret")
+            assert 2 == ended.code, ended
+            assert "--var password=…: 'password' is a secret" in ended.err
+
+    def test_secret_files(self, mailproof, file):
+        """A secret's file that others can read is warned of, and no report is written over it."""
+        secret = Path("secret.txt")
+        secret.write_text("0ur-s3cret\n", "utf-8")
+        secret.chmod(0o644)
+        ended = mailproof("run", "--mirror", file, "--secret", "password=file:secret.txt")
+        assert 0 == ended.code, ended
+        assert "secret.txt' can be read by others than its owner" in ended.err
+        ended = mailproof(
+            "run", "--mirror", file, "--secret", "password=file:secret.txt", "--report", "json=secret.txt"
+        )
+        assert 2 == ended.code
+        assert "a run reads such" in ended.err
+        assert "0ur-s3cret\n" == secret.read_text("utf-8")
+
     def test_what_cant_be_mirrored(self, mailproof, folder):
         """What can't be mirrored is skipped, with the reason."""
         Path("x.yaml").write_text("name: x\nsteps:\n  - connect:\n    expect: timeout\n", "utf-8")
@@ -101,11 +125,7 @@ class Served:
     """A `mailproof mirror` in a process of its own."""
 
     def __init__(self, *words):
-        command = [sys.executable, "-m", "runner", "mirror", *map(str, words)]
-        with usual_signals():
-            self.process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
-            )
+        self.process = start("mirror", *words, cwd=".", stderr=subprocess.STDOUT)
         self.said = []
         self.command, self.values = [], {}
         while (line := self.process.stdout.readline()) and not line.startswith("# Ctrl-C"):
@@ -188,6 +208,26 @@ class TestMirror:
             assert f"Mail is taken, conversation {number}: the client did its part\n" == line
         served.process.send_signal(signal.SIGINT)
         assert (130, "") == served.ended()
+
+    def test_hangup(self, serve):
+        """A closed terminal ends it, too, and nothing of it is left on the disk."""
+        served = serve(PACK / "mx/starttls.yaml")
+        ca = Path(served.command[served.command.index("--ca") + 1])
+        assert ca.is_file()
+        served.process.send_signal(signal.SIGHUP)
+        assert (EXIT_TERMINATED, "") == served.ended()
+        assert not ca.parent.exists()
+
+    def test_crash(self, mailproof, file, monkeypatch):
+        """What goes wrong inside ends it at once; nobody waits for a client then."""
+
+        def crash(_):
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(MirrorServer, "_turn", crash)
+        ended = mailproof("mirror", file)
+        assert EXIT_TOOL == ended.code
+        assert "internal error: ZeroDivisionError" in ended.err
 
     def test_many(self, serve, folder, file):
         """Each scenario has a port of its own."""

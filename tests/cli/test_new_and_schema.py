@@ -7,22 +7,13 @@ import json
 import pytest
 from fake_server import FakeServer, certificates
 from jsonschema import Draft7Validator
-from running import described, run_case
+from running import ACCOUNTS, PASSWORD, USER, described, run_case
 
 from runner.authoring.kinds import KINDS, PROJECT
 from runner.demo import DemoServer, DemoSettings
 from runner.resources import bundled, template
 from runner.results import Outcome
 
-USER, PASSWORD = "alice@example.com", "S3cret+/pa ?s?>"
-ACCOUNTS = {
-    "domain": "example.com",
-    "sender": USER,
-    "recipient": USER,
-    "unknown": "nobody@example.com",
-    "external": "carol@example.net",
-    "username": USER,
-}
 SCENARIOS = [kind for kind in KINDS if kind != PROJECT]
 #: What is played against the embedded server's SMTP door.
 SMTP = ["relay", "starttls", "auth", "submission", "blank"]

@@ -264,6 +264,15 @@ class TestUsage:
         ended = mailproof("probe", *words)
         assert (EXIT_USAGE, "", True) == (ended.code, ended.out, said in ended.err), ended.err
 
+    @pytest.mark.parametrize("command", ["probe", "record"])
+    def test_project_file_above(self, mailproof, folder, monkeypatch, command):
+        """What is wrong with the project file is told with the path that leads there."""
+        (folder / "mailproof.yaml").write_text("targts: {}\n")
+        (folder / "scenarios").mkdir()
+        monkeypatch.chdir(folder / "scenarios")
+        ended = mailproof(command, "smtp://127.0.0.1:1")
+        assert (EXIT_USAGE, True) == (ended.code, ended.err.startswith("../mailproof.yaml:1:1: ")), ended.err
+
     def test_whose_password(self, mailproof, server, monkeypatch):
         """A password without a name is refused."""
         monkeypatch.setenv("PW", "correct horse")

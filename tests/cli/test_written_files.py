@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
-from runner.errors import EXIT_USAGE
+from runner.errors import EXIT_TOOL, EXIT_USAGE
 
 TRANSCRIPT = Path(__file__).parents[1] / "authoring" / "transcripts" / "1-local-delivery.txt"
 #: Nothing listens there, and nobody asks: the file is looked at before anything connects.
@@ -40,6 +41,20 @@ def test_force_writes_over_it(mailproof, folder, name):
     assert 0 == mailproof(*WRITING[name], "-o", "mine.yaml", "--force").code
     assert "mine" != (folder / "mine.yaml").read_text()
     assert ["mine.yaml"] == [one.name for one in folder.iterdir()]
+
+
+@pytest.mark.parametrize("beside", [None, ".mailproof-0"], ids=["nameless", "beside"])
+@pytest.mark.parametrize("name", ["new", "import", "schema"])
+def test_a_file_that_cannot_be_written_is_named(mailproof, folder, monkeypatch, name, beside):
+    """By the name that was given, whatever file the system complains of; nothing is left."""
+
+    def fill(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", beside)
+
+    monkeypatch.setattr("runner.cli.files.NewFile.write", fill)
+    ended = mailproof(*WRITING[name], "-o", "mine.yaml")
+    assert (EXIT_TOOL, "mailproof: 'mine.yaml': no space left on device\n") == (ended.code, ended.err)
+    assert [] == list(folder.iterdir())
 
 
 @pytest.mark.parametrize("words", WRITING.values(), ids=WRITING)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from commands import environment, polite, scenario, url, write
-from fake_server import FakeServer
-from zoo import FLOODS, SCENARIOS, ZOO, Zoo, differences, refusing_port, verdicts
+from fake_server import FakeServer, refusing_port
+from zoo import FLOODS, SCENARIOS, ZOO, Zoo, differences, verdicts
 
 from runner.errors import EXIT_FAILED
 

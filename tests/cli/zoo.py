@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from commands import polite
-from fake_server import Conn, FakeServer
+from fake_server import Conn, FakeServer, refusing_port
 
 # Some stall, and what they are waited for is waste; the others may have all the time of a busy machine.
 SHORT = "400ms"
@@ -171,14 +170,6 @@ ZOO = {
 }
 # The servers that send without end.
 FLOODS = (*tuple(name for name in ZOO if name.startswith(("endless-", "floods-"))), "tls-garbage")
-
-
-@contextlib.contextmanager
-def refusing_port():
-    """A port on which nobody listens, and which nobody else can take meanwhile."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        yield sock.getsockname()[1]
 
 
 class Zoo:

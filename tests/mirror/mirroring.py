@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from running import driven
+
 from runner.errors import SourceFile
 from runner.language.case import Given, Seed
 from runner.language.compile import compile_scenario, read_scenario
@@ -16,8 +18,6 @@ from runner.mirror.faults import Plan, parse_fault
 from runner.mirror.machine import Mirror
 from runner.mirror.preparing import Doors, Prepared, prepare, protocol_of
 from runner.mirror.server import MirrorServer
-from runner.player import Player
-from runner.session import Driver
 
 NOW = datetime(2024, 5, 17, 12, 0, 0, tzinfo=UTC)
 CERTIFICATES = Certificates()
@@ -111,19 +111,12 @@ class Talk:
 
 def over_sockets(scenario, row=None, plan=None):
     """Play a scenario and its mirror over sockets; return the result."""
-    server = MirrorServer(CERTIFICATES)
-    stage = server.stage(scenario.sessions)
-    case = prepared(scenario, row, stage.ports, server.ca).case
-    play_alone(case, certify=CERTIFICATES.der)
-    stage.begin(lambda: Mirror(case, plan or Plan(), certify=CERTIFICATES.der))
-    server.write_roots()
-    results = []
-    with server:
-        driver = Driver()
-        try:
-            driver.add(Player(case), results.append)
-            driver.run()
-        finally:
-            driver.close()
+    with MirrorServer(CERTIFICATES) as server:
+        stage = server.stage(scenario.sessions)
+        case = prepared(scenario, row, stage.ports, server.ca).case
+        play_alone(case, certify=CERTIFICATES.der)
+        stage.begin(lambda: Mirror(case, plan or Plan(), certify=CERTIFICATES.der))
+        server.start()
+        result = driven(case)
     assert server.crash is None
-    return results[0]
+    return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mirroring import alone, over_sockets, prepared, scenario_of, told
+from mirroring import CERTIFICATES, alone, over_sockets, prepared, scenario_of, told
 
 from runner.mirror.alone import planned, play_alone
 from runner.mirror.faults import Fault, Wish, parse_fault
@@ -153,8 +153,6 @@ def test_wrong_tls(kind):
     fault = f"starttls=wrong-tls:{kind}"
     assert words[kind] in alone(steps, fault).result.reason
     scenario = scenario_of(steps)
-    from mirroring import CERTIFICATES
-
     plan = planned(play_alone(prepared(scenario).case, certify=CERTIFICATES.der), [parse_fault(fault)])()
     result = over_sockets(scenario, plan=plan)
     assert words[kind] in result.reason

@@ -36,8 +36,7 @@ def mirrored():
         found = prepared(scenario, None, stage.ports, server.ca)
         ended = []
         stage.begin(lambda: Mirror(found.case, marks=found.marks, certify=CERTIFICATES.der), ended.append, times=times)
-        server.write_roots()
-        server.__enter__()
+        server.start()
         return stage, ended
 
     yield serve

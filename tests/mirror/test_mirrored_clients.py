@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mirroring import Talk, by_hand
 
+from runner.mirror import taking
 from runner.mirror.acts import Handshake, Hangup
 from runner.mirror.hearing import Hearing
 from runner.mirror.taking import LINE_LIMIT, MOST_COMPLAINTS
@@ -258,8 +259,6 @@ class TestOtherwise:
 
     def test_a_message_without_an_end(self, monkeypatch):
         """So is one whose message does not; meanwhile only its beginning is kept."""
-        from runner.mirror import taking
-
         monkeypatch.setattr(taking, "MESSAGE_LIMIT", 1_000_000)
         talk = Talk(by_hand(MAIL))
         talk.say(b"EHLO x\r\nMAIL FROM:<a@b>\r\nDATA\r\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mirroring import alone, said, told
+from mirroring import alone, over_sockets, said, scenario_of, told
 
 from runner.results import Outcome
 
@@ -253,8 +253,6 @@ def test_passes_with_tls(name):
 @pytest.mark.parametrize("name", TLS)
 def test_passes_with_real_tls(name):
     """The handshakes are so in truth, and not only in the mirror's mind."""
-    from mirroring import over_sockets, scenario_of
-
     top, steps = TLS[name]
     result = over_sockets(scenario_of(steps, top))
     assert Outcome.PASSED is result.outcome, result.reason

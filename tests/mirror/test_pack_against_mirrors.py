@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,45 +30,35 @@ PACK = cases(SCENARIOS)
 OTHERS = cases(REAL)
 
 
-def playing_of(scenario, row):
+@cache
+def playing_of(name):
+    """Return a case, and what comes of it with its mirror alone."""
+    scenario, row = {**OTHERS, **PACK}[name]
     case = prepared(scenario, row).case
     return case, play_alone(case, certify=CERTIFICATES.der)
 
 
-def replies(found):
-    """Return each reply that a step judges: the scenario's name, and which reply it is."""
-    for name, (scenario, row) in found.items():
-        _, plain = playing_of(scenario, row)
-        yield from ((name, number) for number in range(len(plain.said)))
-
-
-EACH_REPLY = list(replies(PACK))
+# Each reply that a step judges: the scenario's name, and which reply it is.
+EACH_REPLY = [(name, number) for name in PACK for number in range(len(playing_of(name)[1].said))]
 
 
 @pytest.mark.parametrize("name", [*PACK, *OTHERS])
 def test_passes_against_its_mirror(name):
     """Every scenario passes against its own mirror, without a warning."""
-    scenario, row = {**OTHERS, **PACK}[name]
-    _, plain = playing_of(scenario, row)
+    _, plain = playing_of(name)
     assert plain.result is not None, plain.stuck
     assert Outcome.PASSED is plain.result.outcome, told(plain)
     assert () == plain.result.warnings
     assert plain.said
 
 
-def protocol_at(scenario, said):
-    """Return the protocol of the session whose reply it is: bundled scenarios have one."""
-    assert ["main"] == list(scenario.sessions)
-    return scenario.protocol
-
-
 @pytest.mark.parametrize(("name", "number"), EACH_REPLY, ids=[f"{name}-{number}" for name, number in EACH_REPLY])
 def test_another_code_turns_that_step_red(name, number):
     """Any reply of the mirror with another code turns exactly the step red that judges it."""
-    scenario, row = PACK[name]
-    case, plain = playing_of(scenario, row)
+    case, plain = playing_of(name)
     reply = plain.said[number]
-    protocol = protocol_at(scenario, reply)
+    assert ["main"] == list(case.sessions)
+    protocol = case.scenario.protocol
     wrong = next(code for code in (WRONG_CODES[protocol], OTHER_CODES[protocol]) if code != reply.code)
     if protocol in ("smtp", "lmtp") and reply.code.startswith(wrong[0]):
         wrong = OTHER_CODES[protocol]

@@ -38,7 +38,7 @@ def typed(command: Sequence[str], lines: Typed) -> str:
         AssertionError: an answer does not come.
     """
     master, slave = pty.openpty()
-    shown = b""
+    screen = _Screen(master)
     with subprocess.Popen(
         command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, env={**os.environ, "TERM": "dumb"}
     ) as process:
@@ -48,13 +48,14 @@ def typed(command: Sequence[str], lines: Typed) -> str:
                 if number:
                     os.write(master, line.encode() + b"\n")
                     # The echo is no answer.
-                    shown += _read_until(master, re.escape(line.encode()) + rb"\r*\n", shown)
-                shown += _read_until(master, answer, shown) if answer else b""
-            shown += _read_rest(master)
+                    screen.wait_for(re.escape(line.encode()) + rb"\r*\n")
+                if answer:
+                    screen.wait_for(answer)
+            screen.read_rest()
         finally:
             process.kill()
             os.close(master)
-    return f"$ {' '.join(command)}\n" + shown.decode("utf-8", "surrogateescape")
+    return f"$ {' '.join(command)}\n" + screen.shown.decode("utf-8", "surrogateescape")
 
 
 def run(*arguments: str) -> str:
@@ -64,21 +65,28 @@ def run(*arguments: str) -> str:
     return done.stdout.decode("utf-8", "surrogateescape")
 
 
-def _read_until(master: int, pattern: bytes, before: bytes) -> bytes:
-    wanted, found, end = re.compile(pattern, re.MULTILINE), b"", time.monotonic() + LIMIT
-    while not wanted.search(found):
-        ready, _, _ = select.select([master], [], [], max(0.0, end - time.monotonic()))
-        assert ready, f"no {pattern!r} in {found!r} after {before[-300:]!r}"
-        try:
-            found += os.read(master, 1) if b"\\r*\\n" in pattern else os.read(master, 65536)
-        except OSError:  # the program has ended
-            break
-    return found
+class _Screen:
+    """All that a terminal has shown, and how far its reader has come."""
 
+    def __init__(self, master: int) -> None:
+        self.shown = b""
+        self._master = master
+        self._seen = 0
 
-def _read_rest(master: int) -> bytes:
-    found = b""
-    with contextlib.suppress(OSError):
-        while select.select([master], [], [], 0.3)[0] and (data := os.read(master, 65536)):
-            found += data
-    return found
+    def wait_for(self, pattern: bytes) -> None:
+        """Wait until something is shown behind what was waited for before, or until the program ends."""
+        wanted, end = re.compile(pattern, re.MULTILINE), time.monotonic() + LIMIT
+        while (found := wanted.search(self.shown, self._seen)) is None:
+            ready, _, _ = select.select([self._master], [], [], max(0.0, end - time.monotonic()))
+            assert ready, f"no {pattern!r} in {self.shown[self._seen :]!r} after {self.shown[: self._seen][-300:]!r}"
+            try:
+                self.shown += os.read(self._master, 65536)
+            except OSError:  # the program has ended
+                return
+        self._seen = found.end()
+
+    def read_rest(self) -> None:
+        """Read what is still shown, until the program ends or says nothing for a moment."""
+        with contextlib.suppress(OSError):
+            while select.select([self._master], [], [], 0.3)[0] and (data := os.read(self._master, 65536)):
+                self.shown += data

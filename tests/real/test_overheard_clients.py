@@ -162,7 +162,7 @@ BOXES = {
 }
 
 
-def overheard(door: Running, client: Client, folder: Path) -> tuple[str, str]:
+def overheard(door: Running, client: Client, folder: Path, *, has_ca: bool = True) -> tuple[str, str]:
     """Let a client talk through the proxy; return the scenario and what the proxy told, both seen to hold no secret."""
     words = ["record", "--listen", "0", door.url, "--ca", door.ca, "-o", "recorded.yaml", "--once"]
     with subprocess.Popen(
@@ -174,7 +174,8 @@ def overheard(door: Running, client: Client, folder: Path) -> tuple[str, str]:
     ) as proxy:
         assert proxy.stderr is not None
         try:
-            trusted, listening = proxy.stderr.readline(), proxy.stderr.readline()
+            trusted = proxy.stderr.readline() if has_ca else ""
+            listening = proxy.stderr.readline()
             port = int(re.match(r"listening at 127\.0\.0\.1:(\d+) ", listening)[1])
             client(port, trusted.removeprefix("the client is to trust ").strip(), door, folder)
             told = proxy.stderr.read()
@@ -224,19 +225,10 @@ def test_mailboxes(own_mailboxes, tmp_path, name):
 def test_implicit(own_mailboxes, tmp_path):
     """A client in clear text in front of a server that wants TLS from the first byte."""
 
-    def talk(port: int, door: Running) -> None:
+    def talk(port: int, _: str, door: Running, __: Path) -> None:
         with imaplib.IMAP4("localhost", port, timeout=PATIENCE) as client:
             client.login(door.variables["username"], door.password)
 
     door = own_mailboxes.imaps
-    words = ["record", "--listen", "0", door.url, "--ca", door.ca, "-o", "recorded.yaml", "--once"]
-    command = [sys.executable, "-m", "runner", *words]
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=_environment(door.password), stderr=subprocess.PIPE, text=True
-    ) as proxy:
-        try:
-            talk(int(re.match(r"listening at 127\.0\.0\.1:(\d+) ", proxy.stderr.readline())[1]), door)
-            told = proxy.stderr.read()
-        finally:
-            proxy.kill()
-    replayed(door, (tmp_path / "recorded.yaml").read_text(), told, tmp_path)
+    text, told = overheard(door, talk, tmp_path, has_ca=False)
+    replayed(door, text, told, tmp_path)

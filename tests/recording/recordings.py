@@ -3,67 +3,31 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import fcntl
 import os
 import pty
 import re
 import select
-import signal
 import struct
 import subprocess
 import sys
 import termios
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-PATIENCE = 20.0
+from tests.cli.commands import PATIENCE, Ended, environment, start, url, usual_signals
+
 PASSWORD = "hunter2 and more"
 # Its blank may be written by moving the cursor.
 PROMPT = "C:"
-NOT_INHERITED = ("NO_COLOR", "COLUMNS", "FORCE_COLOR", "PYTHONUNBUFFERED")
 # What a terminal is told besides its text (ECMA-48).
 # The last one may have come in part.
 _CONTROLS = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[=>]|\][^\x07]*\x07|[\[\]0-9;?]*\Z)|\r")
 WITHOUT_TOOLKIT = "import sys; sys.modules['prompt_toolkit'] = None; from runner.cli import main; main()"
 
 
-@dataclass(frozen=True)
-class Ended:
-    """What came of a command."""
-
-    code: int
-    out: str
-    err: str
-
-
-def environment(**more):
-    """Return an environment in which the command is found wherever it runs."""
-    kept = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
-    return {**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **more}
-
-
 def begin(*words, cwd, env=None, **options):
-    """Start the command line as a process whose signals are the usual ones."""
-    command = [sys.executable, "-m", "runner", *map(str, words)]
-    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    with usual_signals():
-        return subprocess.Popen(command, cwd=cwd, env=environment(**(env or {})), text=True, **options)
-
-
-@contextlib.contextmanager
-def usual_signals():
-    """Let processes that start meanwhile end by these signals, also where the tests themselves ignore them."""
-    ignored = [by for by in (signal.SIGHUP, signal.SIGINT) if signal.getsignal(by) is signal.SIG_IGN]
-    for by in ignored:
-        signal.signal(by, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        for by in ignored:
-            signal.signal(by, signal.SIG_IGN)
+    """Start the command line as a process that reads lines."""
+    return start(*words, cwd=cwd, env=env, **{"stdin": subprocess.PIPE, **options})
 
 
 def run(*words, cwd, lines="", env=None):
@@ -82,11 +46,12 @@ class Terminal:
     def __init__(self, *words, cwd, env=None, has_toolkit=True):
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        start = ["-m", "runner"] if has_toolkit else ["-c", WITHOUT_TOOLKIT]
-        command = ["setsid", "-c", sys.executable, *start, *map(str, words)]
+        program = ["-m", "runner"] if has_toolkit else ["-c", WITHOUT_TOOLKIT]
+        command = ["setsid", "-c", sys.executable, *program, *map(str, words)]
         streams = {"stdin": slave, "stdout": slave, "stderr": slave}
+        env = environment(PROMPT_TOOLKIT_NO_CPR="1", **(env or {}))
         with usual_signals():
-            self.process = subprocess.Popen(command, cwd=cwd, env=environment(**(env or {})), **streams)
+            self.process = subprocess.Popen(command, cwd=cwd, env=env, **streams)
         os.close(slave)
         self._raw = b""
         self._seen = 0
@@ -185,9 +150,9 @@ def _auth(conn, line):
     return b"235 2.7.0 ok\r\n" if said == [b64("alice").encode(), b64(PASSWORD).encode()] else b"535 5.7.8 no\r\n"
 
 
-def url(server):
-    """Return a target's URL for a server on loopback."""
-    return f"smtp://127.0.0.1:{server.port}"
+def replayed(server, folder, *words):
+    """Run what was recorded."""
+    return run("run", "made.yaml", "--target", url(server), *words, cwd=folder, env={"PW": PASSWORD})
 
 
 def ended_by(process):

@@ -7,14 +7,9 @@ import threading
 
 import pytest
 from fake_server import FakeServer
-from recordings import PASSWORD, PROMPT, Terminal, b64, mail_server, run, url
+from recordings import PASSWORD, PROMPT, Terminal, b64, replayed
 
-
-@pytest.fixture
-def server():
-    """A small mail server."""
-    with FakeServer(mail_server) as server:
-        yield server
+from tests.cli.commands import url
 
 
 @pytest.fixture(params=[True, False], ids=["toolkit", "plain"])
@@ -30,10 +25,6 @@ def at_terminal(request, tmp_path):
     yield start
     for terminal in started:
         terminal.__exit__()
-
-
-def replayed(server, folder, *words):
-    return run("run", "made.yaml", "--target", url(server), *words, cwd=folder, env={"PW": PASSWORD})
 
 
 def test_dialogue_becomes_a_scenario_that_passes(at_terminal, server, tmp_path):

@@ -10,23 +10,13 @@ from pathlib import Path
 
 import pytest
 from fake_server import FakeServer
-from recordings import PASSWORD, b64, begin, ended_by, mail_server, run, url
+from recordings import PASSWORD, b64, begin, ended_by, replayed, run
+
+from tests.cli.commands import url
 
 GREETED = "EHLO client.example.org\n"
 SECRET = ("--secret", "password=env:PW", "--var", "username=alice")
 ENV = {"PW": PASSWORD}
-
-
-@pytest.fixture
-def server():
-    """A small mail server."""
-    with FakeServer(mail_server) as server:
-        yield server
-
-
-def replayed(server, folder, *words):
-    """Run what was recorded."""
-    return run("run", "made.yaml", "--target", url(server), *words, cwd=folder, env=ENV)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +184,23 @@ def test_signal_keeps_what_was_recorded(server, tmp_path, number, code):
         assert code == ended_by(process)
     assert 0 == replayed(server, tmp_path).code
     assert ["made.yaml"] == [one.name for one in tmp_path.iterdir() if not one.name.startswith(".mailproof-history")]
+
+
+def test_hangup_that_nohup_has_ignored_ends_nothing(server, tmp_path):
+    """Under `nohup` a recording goes on when its terminal is gone."""
+
+    def ignoring():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    with begin("record", url(server), "-o", "made.yaml", cwd=tmp_path, preexec_fn=ignoring) as process:
+        process.stdin.write(GREETED)
+        process.stdin.flush()
+        while "SIZE" not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGHUP)
+        process.communicate("QUIT\n", timeout=20)
+    assert 0 == process.returncode
+    assert "QUIT" in (tmp_path / "made.yaml").read_text()
 
 
 def test_full_disk_loses_nothing(server, tmp_path):

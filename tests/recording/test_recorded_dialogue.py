@@ -315,7 +315,7 @@ class TestLogins:
         """The frames of an exchange are not kept; the final reply is."""
         values = {"username": "alice", "password": "hunter2 x"}
         login = new_login(smtp.of.machine, "PLAIN", values, None, place=("mx", 25), nonce="n" * 32)
-        assert b"AUTH PLAIN " == smtp.of.log_in(login)[:11]
+        assert b"AUTH PLAIN " == smtp.of.exchanges.begin(login)[:11]
         smtp.hear("235 2.7.0 ok")
         assert isinstance(smtp.events[-1], Exchange)
         assert ("PLAIN", ("235 2.7.0 ok",)) == (smtp.events[-1].mechanism, smtp.events[-1].final.lines)
@@ -325,7 +325,7 @@ class TestLogins:
         """An exchange of several rounds is played as its challenges come."""
         values = {"username": "alice", "password": "hunter2 x"}
         login = new_login(smtp.of.machine, "LOGIN", values, None, place=("mx", 25), nonce="")
-        assert b"AUTH LOGIN\r\n" == smtp.of.log_in(login)
+        assert b"AUTH LOGIN\r\n" == smtp.of.exchanges.begin(login)
         assert f"{b64('alice')}\r\n".encode() == smtp.hear(f"334 {b64('Username:')}")
         assert f"{b64('hunter2 x')}\r\n".encode() == smtp.hear(f"334 {b64('Password:')}")
         assert b"" == smtp.hear("235 ok")
@@ -334,7 +334,7 @@ class TestLogins:
         """A challenge that has no answer gets a star, and the recording goes on."""
         values = {"username": "alice", "password": "hunter2 x"}
         login = new_login(smtp.of.machine, "CRAM-MD5", values, None, place=("mx", 25), nonce="")
-        smtp.of.log_in(login)
+        smtp.of.exchanges.begin(login)
         assert b"*\r\n" == smtp.hear("334 %%%")
         smtp.hear("501 cancelled")
         assert not smtp.of.awaits
@@ -381,10 +381,10 @@ class TestImap:
         assert b"" == imap.of.say("APPEND INBOX {}")
         assert b"" == imap.of.say("hi")
         assert b"A1 APPEND INBOX {4}\r\n" == imap.of.say(".")
-        assert not imap.of.has_literal_waiting
+        assert not imap.of.literals.has_waiting
         imap.hear("+ go")
-        assert imap.of.has_literal_waiting
-        assert b"hi\r\n\r\n" == imap.of.go_on()
+        assert imap.of.literals.has_waiting
+        assert b"hi\r\n\r\n" == imap.of.literals.go_on()
         imap.hear("A1 OK done")
         assert ["hi\n"] == [one.text for one in imap.events if isinstance(one, ClientLiteral)]
 
@@ -392,7 +392,7 @@ class TestImap:
         """What the server does not want stays here, and the next line is a command again."""
         imap.of.say("APPEND INBOX {}")
         imap.both(".", "A1 NO too large")
-        assert not imap.of.has_literal_waiting
+        assert not imap.of.literals.has_waiting
         assert b"A2 NOOP\r\n" == imap.of.say("NOOP")
 
     def test_untagged_lines_are_shown_as_they_come(self, imap):

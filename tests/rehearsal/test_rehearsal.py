@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from running import CLIENT, SCENARIOS, described, run_case
+from running import ACCOUNTS, CLIENT, PASSWORD, SCENARIOS, USER, described, run_case
 
 from runner.demo import DemoServer, DemoSettings
 from runner.language.case import Case, Given
@@ -16,16 +16,7 @@ from runner.language.project import SecretRef, parse_target
 from runner.rehearsal import DUMMY, cast, rehearse, suppose
 from runner.results import Outcome
 
-USER, PASSWORD = "alice@example.com", "S3cret+/pa ?s?>"
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
-ACCOUNTS = {
-    "domain": "example.com",
-    "sender": USER,
-    "recipient": USER,
-    "unknown": "nobody@example.com",
-    "external": "carol@example.net",
-    "username": USER,
-}
 # No branch of these is passed over by the embedded server, so that every line that is shown is sent.
 STRAIGHT = [
     "mx/capabilities", "mx/dot-stuffing", "mx/local-delivery", "mx/null-sender", "mx/pipelining", "mx/postmaster",

@@ -46,13 +46,13 @@ def texts(most: int = 4) -> st.SearchStrategy[str]:
     return st.lists(st.sampled_from(SNIPPETS) | LETTERS, max_size=most).map("".join)
 
 
-SECONDS = st.floats(0, 1000, allow_nan=False)
+SECONDS = st.floats(0, 2000)
 
 
 def runs_with(text: st.SearchStrategy[str], began: st.SearchStrategy[str]) -> st.SearchStrategy[RunResult]:
     """Runs of every kind in which each text from outside is one of these."""
     maybe = st.just("") | text
-    places = st.builds(Place, text.map(lambda name: f"{name}.yaml"), st.integers(1, 999), st.integers(1, 99))
+    places = st.builds(Place, text.map(lambda name: f"{name}.yaml"), st.integers(1, 99999), st.integers(1, 999))
     differences = st.builds(Difference, st.just("code") | text, text, text, text, st.booleans())
     steps = st.builds(
         StepResult,
@@ -63,19 +63,19 @@ def runs_with(text: st.SearchStrategy[str], began: st.SearchStrategy[str]) -> st
         elapsed=SECONDS,
         because=text,
         reason=text,
-        differences=st.lists(differences, max_size=2).map(tuple),
+        differences=st.lists(differences, max_size=3).map(tuple),
         session=maybe,
         is_cleanup=st.booleans(),
         used_at=st.lists(places, max_size=2).map(tuple),
     )
-    events = st.one_of(
-        st.tuples(st.just(0.1), st.sampled_from("CS"), st.binary(max_size=40)),
-        st.tuples(st.just(0.1), st.sampled_from("CS"), text.map(lambda said: said.encode("utf-8", "surrogatepass"))),
-        st.tuples(st.just(0.1), st.just("*"), text),
+    lines = st.builds(
+        lambda line, end: (line + end).encode("utf-8", "surrogatepass"), text, st.sampled_from(("", "\r\n"))
     )
+    said = st.binary(max_size=40) | lines
+    events = st.tuples(SECONDS, st.sampled_from("CS"), said) | st.tuples(SECONDS, st.just("*"), text)
     transcripts = st.builds(
-        lambda said, session: transcript(*said, session=session),
-        st.lists(events, max_size=3),
+        lambda events, session: transcript(*sorted(events, key=lambda event: event[0]), session=session),
+        st.lists(events, max_size=5),
         st.just("main") | text,
     )
     cases = st.builds(
@@ -90,10 +90,10 @@ def runs_with(text: st.SearchStrategy[str], began: st.SearchStrategy[str]) -> st
         tls=text,
         description=text,
         steps=st.lists(steps, max_size=3).map(tuple),
-        warnings=st.lists(text, max_size=2).map(tuple),
+        warnings=st.lists(text, max_size=3).map(tuple),
         row=maybe,
-        transcripts=st.lists(transcripts, max_size=1).map(tuple),
-        started=st.just(BEGUN),
+        transcripts=st.lists(transcripts, max_size=2).map(tuple),
+        started=st.sampled_from((BEGUN, None)),
     )
     return st.builds(
         RunResult,

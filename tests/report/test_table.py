@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from generated_runs import runs_with
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from report_samples import (
-    BEGUN,
     DELIVERED,
     HOSTILE,
     MANY_DIFFERENCES,
@@ -29,7 +29,7 @@ from report_samples import (
 )
 
 from runner.report import Style, render_run
-from runner.results import CaseResult, Difference, Outcome, Place, RunResult, StepResult
+from runner.results import CaseResult, Difference, Outcome, RunResult, StepResult
 
 GOLDEN = Path(__file__).parent / "golden"
 COLOURS = re.compile(r"\x1b\[(?:0|31|32|33)m")
@@ -74,50 +74,7 @@ NASTY = st.sampled_from(
     ["\x1b[31m", "\n", "\r", "\x9b", "\u202e", "\u2028", "郵便", "e\u0301", " ", "\ud800", "\t", "a" * 90]
 )
 texts = st.lists(st.one_of(NASTY, st.text(max_size=8)), max_size=12).map("".join)
-seconds = st.floats(0, 2000)
-places = st.builds(Place, texts, st.integers(1, 99999), st.integers(1, 999))
-differences = st.builds(Difference, texts, texts, texts, texts, st.booleans())
-steps = st.builds(
-    StepResult,
-    label=texts,
-    place=places,
-    outcome=st.sampled_from(Outcome),
-    started=seconds,
-    elapsed=seconds,
-    because=texts,
-    reason=texts,
-    differences=st.lists(differences, max_size=3).map(tuple),
-)
-events = st.one_of(
-    st.tuples(
-        seconds,
-        st.sampled_from("CS"),
-        st.one_of(st.binary(min_size=1), texts.map(lambda text: f"{text}x\r\n".encode("utf-8", "replace"))),
-    ),
-    st.tuples(seconds, st.just("*"), texts),
-)
-transcripts = st.builds(
-    lambda events, session: transcript(*sorted(events, key=lambda event: event[0]), session=session),
-    st.lists(events, max_size=5),
-    texts,
-)
-cases = st.builds(
-    CaseResult,
-    scenario=texts,
-    target=texts,
-    outcome=st.sampled_from(Outcome),
-    reason=texts,
-    place=st.none() | places,
-    elapsed=seconds,
-    endpoint=texts,
-    tls=texts,
-    description=texts,
-    steps=st.lists(steps, max_size=3).map(tuple),
-    warnings=st.lists(texts, max_size=3).map(tuple),
-    transcripts=st.lists(transcripts, max_size=2).map(tuple),
-    started=st.sampled_from([None, BEGUN]),
-)
-runs = st.builds(RunResult, st.lists(cases, max_size=4).map(tuple), seconds, texts, st.booleans())
+runs = runs_with(texts, st.just(""))
 verbosities = st.sampled_from(["quiet", "normal", "verbose"])
 generated = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

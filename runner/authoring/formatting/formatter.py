@@ -6,7 +6,7 @@ from runner.authoring.comments import comments_in, with_plain_line_ends
 from runner.authoring.formatting.meaning import meaning
 from runner.authoring.formatting.tree import read_tree
 from runner.authoring.formatting.writer import write_tree
-from runner.errors import SourceFile, ToolError
+from runner.errors import Problem, SourceFile, ToolError
 from runner.language.loader import load
 from runner.language.reading import FindFile
 
@@ -26,8 +26,8 @@ def canonical(source: SourceFile, find_file: FindFile) -> str:
     if formatted == source.text:
         return formatted
     after = SourceFile(source.name, formatted)
-    problems: list[object] = []
-    if load(after, problems) is None or problems:  # type: ignore[arg-type]
+    problems: list[Problem] = []
+    if load(after, problems) is None or problems:
         raise _changed(source, "would be no YAML")
     if meaning(SourceFile(source.name, text), find_file) != meaning(after, find_file):
         raise _changed(source, "would mean something else")

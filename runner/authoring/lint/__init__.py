@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from runner.authoring.lint import encoded, expected, flowing, naming, style, timing, writing
 from runner.authoring.lint.allowing import allowed
-from runner.authoring.lint.rules import RULES, Edit, Finding, Rule
+from runner.authoring.lint.rules import RULES, Edit, Finding, Rule, in_order
 from runner.authoring.lint.subject import Subject, subject_of
 from runner.language.nodes import without_excerpt
 
-__all__ = ["RULES", "Edit", "Finding", "Rule", "Subject", "lint", "subject_of"]
+__all__ = ["RULES", "Edit", "Finding", "Rule", "Subject", "in_order", "lint", "subject_of"]
 
 # Rules whose advice quotes the line.
 _QUOTING = frozenset({"double-quotes", "swallowed-comment"})
@@ -24,7 +24,7 @@ def lint(subject: Subject, *, is_pedantic: bool = False) -> list[Finding]:
     """Return what the rules find in a file and no comment in it allows, in the order of its lines."""
     asked = [rule for rule in RULES.values() if is_pedantic or not rule.is_pedantic]
     found = list(dict.fromkeys(finding for rule in asked for finding in rule.check(subject)))
-    kept = allowed(subject.source, _discreet(found), {rule.id for rule in asked})
+    kept = allowed(subject, _discreet(found), {rule.id for rule in asked})
     return sorted(kept, key=lambda one: (one.span.line, one.span.column, one.rule))
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from runner.authoring.comments import Comment, comments_in, with_plain_line_ends
+from runner.authoring.comments import Comment, with_plain_line_ends
 from runner.authoring.lint.rules import RULES, Edit, Finding, rule
 from runner.authoring.lint.subject import Subject
 from runner.dataclass import dataclass
-from runner.errors import SourceFile, Span
+from runner.errors import Span
 from runner.language.template import did_you_mean
 
 UNKNOWN = "unknown-rule"
@@ -35,11 +35,11 @@ class _Allow:
     comment: Comment
 
 
-def allowed(source: SourceFile, findings: list[Finding], asked: set[str]) -> list[Finding]:
+def allowed(subject: Subject, findings: list[Finding], asked: set[str]) -> list[Finding]:
     """Return the findings that no comment allows, and what is wrong with those comments."""
-    if "lint:" not in source.text:
+    if "lint:" not in subject.source.text:
         return findings
-    allows = list(_allows(source))
+    allows = list(_allows(subject))
     kept = [finding for finding in findings if not any(_covers(allow, finding) for allow in allows)]
     gone = [finding for finding in findings if finding not in kept]
     for allow in allows:
@@ -71,10 +71,10 @@ def _ids(comment: Comment) -> str:
     return match[1] if match else ""
 
 
-def _allows(source: SourceFile) -> Iterator[_Allow]:
-    text = with_plain_line_ends(source.text)
+def _allows(subject: Subject) -> Iterator[_Allow]:
+    source, text = subject.source, with_plain_line_ends(subject.source.text)
     lines = text.split("\n")
-    comments = {comment.line: comment for comment in (*_in_talks(text), *comments_in(text))}
+    comments = {comment.line: comment for comment in (*_in_talks(text), *subject.comments)}
     top = next((number for number, line in enumerate(lines, 1) if line.strip() and number not in comments), 0)
     for comment in comments.values():
         match = _ALLOW.match(comment.text)

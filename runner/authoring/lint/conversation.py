@@ -11,6 +11,8 @@ from dataclasses import field, replace
 from runner.authoring.lint.outcomes import Known
 from runner.dataclass import dataclass
 
+#: Where a message is handed over by EHLO (LHLO in LMTP), MAIL, RCPT and DATA.
+SMTP = frozenset({"smtp", "lmtp"})
 _FACTS = "greeted hello mail recipient message upgraded secured login selected over auth".split()
 
 

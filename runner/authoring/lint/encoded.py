@@ -1,22 +1,17 @@
-"""Rules over credentials in a file: passwords as they are, and what somebody pasted in base64.
-
-No message shows one, nor the line that it is on.
-"""
+"""Rules over credentials in a file: passwords as they are, and what somebody pasted in base64."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterator
 
+from runner.authoring.lint.flow import followed
 from runner.authoring.lint.outcomes import Known, outcome_of
-from runner.authoring.lint.rules import Edit, Finding, rule
+from runner.authoring.lint.responses import password_finding
+from runner.authoring.lint.rules import Finding, rule
 from runner.authoring.lint.subject import Placed, Subject
-from runner.dataclass import dataclass
-from runner.errors import Span
 from runner.language.model import Auth, Send
-from runner.language.nodes import Mapping, Node, Scalar, Sequence, without_excerpt
+from runner.language.nodes import Mapping, Node, Scalar, Sequence
 from runner.language.reading import items, pairs
 from runner.language.template import GAP
 
@@ -24,27 +19,6 @@ from runner.language.template import GAP
 _SECRET_NAME = re.compile(r"(?i)(?:.*[_-])?(?:pass(?:word|wd|phrase)?|pwd|token|api_?key)\d*\Z")
 _ON_PURPOSE = re.compile(r"(?i)wrong|bad|invalid|false|fake|unknown|other")
 _SECRET_PARTS = ("password", "token")
-ADVICE = "write ${{{name}}}, list it under secrets:, and give it by --secret {name}=env:NAME or in mailproof.yaml"
-PROJECT_ADVICE = "write it under secrets: {{{name}: {{env: NAME}}}}, where it comes from another place than this file"
-# What stands where RFC 4954 has a response and is no credential.
-_SIGNS = frozenset({"", "*", "="})
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A response of an AUTH exchange as it is written: the `number`th (from 0), at `offset` of its line."""
-
-    placed: Placed
-    mechanism: str
-    number: int
-    text: str
-    offset: int
-
-
-def password_finding(span: Span, what: str, name: str, step: int = 0, *, in_project: bool = False) -> Finding:
-    """Return what is said of a password; nothing of its line is shown."""
-    advice = (PROJECT_ADVICE if in_project else ADVICE).format(name=name)
-    return Finding("literal-password", without_excerpt(span), what, advice, step)
 
 
 @rule(
@@ -85,7 +59,7 @@ def _passwords(subject: Subject) -> Iterator[Finding]:
             yield from _in_command(placed, step)
         elif placed.node is not None and "with" in placed.node.items:
             yield from _named(placed.node.get("with"), placed.step.span.line)
-    yield from (finding for finding in subject.flow if finding.rule == "literal-password")
+    yield from followed(subject, "literal-password")
 
 
 def _named(node: Node | None, step: int = 0, *, in_project: bool = False) -> Iterator[Finding]:
@@ -147,52 +121,4 @@ steps:
 """,
 )
 def _pasted(subject: Subject) -> Iterator[Finding]:
-    yield from (finding for finding in subject.flow if finding.rule == "pasted-base64")
-
-
-def judge_response(response: Response, outcome: Known) -> Iterator[Finding]:
-    """Find what a response without placeholders holds; `outcome` is what is expected of it."""
-    text = response.text
-    decoded = _decoded(text)
-    if text in _SIGNS or decoded is None:
-        return
-    span = response.placed.line_place(response.offset, len(text))
-    step, mechanism = response.placed.step.span.line, response.mechanism
-    is_refused = outcome is Known.NO
-    if mechanism == "PLAIN" and decoded.count("\0") == 2:
-        _, username, _ = decoded.split("\0")
-        message = f"a pasted SASL PLAIN response with the password of '{username}'"
-        if is_refused:
-            advice = rf"write \0{username}\0${{wrong_password}} in its place: it is encoded by itself"
-            yield _pasted_at(without_excerpt(span), "a pasted SASL PLAIN response", advice, step)
-        else:
-            head = "AUTHENTICATE" if response.placed.machine.has_tags else "AUTH"
-            write = rf"{head} PLAIN \0${{username}}\0${{password}}"
-            advice = f"write {write}, with secrets: [password]; what was in a file has to be changed"
-            yield Finding("literal-password", without_excerpt(span), message, advice, step)
-    elif mechanism == "LOGIN" and response.number == 1:
-        if is_refused:
-            advice = "write the text itself, with encode: base64"
-            yield _pasted_at(without_excerpt(span), "a password pasted in base64", advice, step)
-        else:
-            yield password_finding(span, "a password pasted in base64", "password", step)
-    elif mechanism == "LOGIN":
-        edit = Edit(span.line, span.column, span.width, "${username}")
-        advice = f"write ${{username}}: it is encoded by itself; this says '{decoded}'"
-        found = _pasted_at(span, "a user name pasted in base64", advice, step)
-        yield Finding(found.rule, span, found.message, advice, step, edit, f"'{decoded}' is ${{username}} now")
-    else:
-        yield _pasted_at(without_excerpt(span), "a response pasted in base64", "write it with its placeholders", step)
-
-
-def _pasted_at(span: Span, message: str, advice: str, step: int) -> Finding:
-    return Finding("pasted-base64", span, message, advice, step)
-
-
-def _decoded(text: str) -> str | None:
-    """Return the text that base64 says; None if it says none."""
-    try:
-        found = base64.b64decode(text, validate=True).decode()
-    except (binascii.Error, ValueError):
-        return None
-    return found if found.replace("\0", "").isprintable() else None
+    return followed(subject, "pasted-base64")

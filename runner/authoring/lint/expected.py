@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from runner.authoring.lint.conversation import SMTP
 from runner.authoring.lint.outcomes import codes_of
 from runner.authoring.lint.rules import Edit, Finding, rule
 from runner.authoring.lint.subject import Placed, Subject
 from runner.errors import Span
 from runner.language.model import Exchange, Send
-from runner.language.nodes import Mapping, Node, Scalar
-from runner.language.reading import items
+from runner.language.nodes import Node, Scalar
+from runner.language.reading import items, pairs
 from runner.matching.expectation import Alternative, Block, CapabilityWish, Expectation, Given, Short, Word, code_fits
 from runner.matching.glob import Glob, Wild
 from runner.matching.pattern import Pattern
@@ -224,17 +225,12 @@ def _contradictions(placed: Placed, expectation: Expectation) -> Iterator[tuple[
 def _capability_contradictions(placed: Placed, wishes: tuple[CapabilityWish, ...]) -> Iterator[tuple[Span, str, str]]:
     """Names ignore case, so that one may stand twice in a mapping; `AUTH=X` is offered only where AUTH is."""
     absent = {wish.name for wish in wishes if wish.asks == "absent"}
-    node = placed.node.get("capabilities") if placed.node is not None else None
+    written = list(pairs(placed.node.get("capabilities"))) if placed.node is not None else []
     for wish in wishes:
         name = wish.name if wish.name in absent else wish.name.partition("=")[0]
         if wish.asks == "absent" or name not in absent:
             continue
-        place = next(
-            (key.span for key, _ in node.items.values() if key.text.upper() == wish.name)
-            if isinstance(node, Mapping)
-            else iter(()),
-            placed.step.span,
-        )
+        place = next((key.span for key, _ in written if key.text.upper() == wish.name), placed.step.span)
         yield place, f"{wish.name} must be offered, and {name} must not", "leave one of them out"
 
 
@@ -347,7 +343,7 @@ steps:
 )
 def _impossible(subject: Subject) -> Iterator[Finding]:
     for placed, step, expectation in _expecting(subject):
-        if placed.machine.name not in ("smtp", "lmtp") or not isinstance(step, Send):
+        if placed.machine.name not in SMTP or not isinstance(step, Send):
             continue
         codes = [code for one in expectation.alternatives for code in codes_of(one)]
         if len(codes) != len(expectation.alternatives) or step.response is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from runner.authoring.lint.flow import followed
 from runner.authoring.lint.rules import Finding, rule
 from runner.authoring.lint.subject import Subject
 
@@ -34,7 +35,7 @@ steps:
 """,
 )
 def _too_early(subject: Subject) -> Iterator[Finding]:
-    return _found(subject, "too-early")
+    return followed(subject, "too-early")
 
 
 @rule(
@@ -63,7 +64,7 @@ steps:
 """,
 )
 def _no_hello(subject: Subject) -> Iterator[Finding]:
-    return _found(subject, "no-hello-after-starttls")
+    return followed(subject, "no-hello-after-starttls")
 
 
 @rule(
@@ -90,7 +91,7 @@ steps:
 """,
 )
 def _after_goodbye(subject: Subject) -> Iterator[Finding]:
-    return _found(subject, "after-goodbye")
+    return followed(subject, "after-goodbye")
 
 
 @rule(
@@ -120,8 +121,4 @@ steps:
 """,
 )
 def _in_clear(subject: Subject) -> Iterator[Finding]:
-    return _found(subject, "password-in-clear")
-
-
-def _found(subject: Subject, rule_id: str) -> Iterator[Finding]:
-    return (finding for finding in subject.flow if finding.rule == rule_id)
+    return followed(subject, "password-in-clear")

@@ -44,8 +44,8 @@ def edited(text: str, edit: Edit) -> str:
     if edit.line > len(lines):
         return text
     line = lines[edit.line - 1]
-    end = line[len(line.rstrip("\r\n")) :]
-    body = line.removesuffix(end) if end else line
+    body = line.rstrip("\r\n")
+    end = line[len(body) :]
     body = body[: edit.column - 1] + edit.text + body[edit.column - 1 + edit.width :]
     if not edit.text:
         body = body.rstrip()

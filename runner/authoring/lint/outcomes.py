@@ -24,6 +24,12 @@ class Known(Enum):
         """Return what is known where it may be one or the other."""
         return self if self is other else Known.MAYBE
 
+    def after(self, outcome: Known) -> Known:
+        """Return what is known after a command that makes it so, by what the server is expected to say."""
+        if outcome is Known.NO:
+            return self
+        return Known.YES if outcome is Known.YES else self.either(Known.YES)
+
 
 def outcome_of(step: Exchange) -> Known:
     """Return whether a step asks for a success; a warning asks for nothing."""

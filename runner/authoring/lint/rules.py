@@ -69,6 +69,11 @@ class Rule:
 RULES: dict[str, Rule] = {}
 
 
+def in_order() -> list[Rule]:
+    """Return the rules as they are shown, the pedantic ones last."""
+    return sorted(RULES.values(), key=lambda one: (one.is_pedantic, one.id))
+
+
 def rule(
     rule_id: str, *, says: str, why: str, example: str, remedy: str, is_pedantic: bool = False
 ) -> Callable[[Check], Check]:

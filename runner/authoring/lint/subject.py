@@ -14,13 +14,14 @@ from runner.errors import SourceFile, Span
 from runner.language.fragments import KEY as FRAGMENT
 from runner.language.fragments import Fragment, read_fragment
 from runner.language.loader import load
-from runner.language.model import MAIN, Group, Pipeline, Scenario, Session, Step
+from runner.language.model import Scenario, Session, Step
 from runner.language.nodes import Mapping as MappingNode
 from runner.language.nodes import Node, Scalar, Sequence
 from runner.language.project import Project
 from runner.language.reading import FindFile
 from runner.language.verbs.using import check_alone
 from runner.language.vocabulary import EXPECTING, STEP_LISTS, VERBS
+from runner.language.walking import all_steps
 from runner.protocol import PROTOCOLS, Machine
 
 _DOING = frozenset((*VERBS, *EXPECTING))
@@ -90,9 +91,18 @@ class Subject:
     steps: tuple[Step, ...] = ()
     project: Project | None = None
     first_names: Mapping[str, Span] = field(default_factory=dict)
-    _nodes: dict[tuple[int, int], MappingNode] = field(default_factory=dict)
-    _comments: list[Comment] | None = None
-    _flow: list[Finding] | None = None
+    #: What following its conversation has found, once somebody has asked for it.
+    followed: list[Finding] | None = None
+    _nodes: dict[tuple[int, int], MappingNode] = field(default_factory=dict, init=False)
+    _comments: list[Comment] | None = field(default=None, init=False)
+    _placed: list[Placed] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        for key in ("steps", "cleanup"):
+            for node in _step_nodes(self.root.get(key)):
+                if node.items:
+                    first = next(iter(node.items.values()))[0]
+                    self._nodes[first.line, first.column] = node
 
     @property
     def is_project(self) -> bool:
@@ -107,18 +117,14 @@ class Subject:
         return self._comments
 
     @property
-    def flow(self) -> list[Finding]:
-        """What following the conversation has found."""
-        if self._flow is None:
-            from runner.authoring.lint.flow import follow  # noqa: PLC0415 -- it looks at subjects
-
-            self._flow = follow(self)
-        return self._flow
-
-    @property
     def sessions(self) -> Mapping[str, Session]:
         """The sessions of the scenario."""
         return self.scenario.sessions if self.scenario is not None else {}
+
+    @property
+    def cleanup(self) -> tuple[Step, ...]:
+        """The steps that clean up."""
+        return self.scenario.cleanup if self.scenario is not None else ()
 
     def machine(self, session: str) -> type[Machine]:
         """Return what a session speaks."""
@@ -131,36 +137,16 @@ class Subject:
         """Return a step with its node."""
         return Placed(step, self._nodes.get((step.span.line, step.span.column)), self.machine(step.session))
 
-    def all_steps(self) -> Iterator[Placed]:
-        """Yield the steps that are written in this file, those inside of others too."""
-        cleanup = self.scenario.cleanup if self.scenario is not None else ()
-        for step in (*self.steps, *cleanup):
-            yield from self._inner(step)
-
-    def _inner(self, step: Step) -> Iterator[Placed]:
-        if step.span.source.name == self.source.name:
-            yield self.placed(step)
-        for inner in inner_steps(step):
-            yield from self._inner(inner)
+    def all_steps(self) -> list[Placed]:
+        """Return the steps that are written in this file, those inside of others too."""
+        if self._placed is None:
+            steps = all_steps((*self.steps, *self.cleanup))
+            self._placed = [self.placed(step) for step in steps if step.span.source.name == self.source.name]
+        return self._placed
 
     def scalars(self) -> Iterator[Scalar]:
         """Yield every text of the file, keys too."""
         yield from _scalars(self.root)
-
-    def remember_nodes(self) -> None:
-        """Learn where each step's node is."""
-        for key in ("steps", "cleanup"):
-            for node in _step_nodes(self.root.get(key)):
-                if node.items:
-                    first = next(iter(node.items.values()))[0]
-                    self._nodes[first.line, first.column] = node
-
-
-def inner_steps(step: Step) -> tuple[Step, ...]:
-    """Return the steps that a step holds."""
-    if isinstance(step, Group):
-        return (*step.steps, *step.otherwise)
-    return step.steps if isinstance(step, Pipeline) else ()
 
 
 def subject_of(
@@ -170,18 +156,16 @@ def subject_of(
     *,
     today: date,
     project: Project | None = None,
+    first_names: Mapping[str, Span] | None = None,
 ) -> Subject:
     """Return a file that was found right, ready to be looked at."""
     root = load(source, [])
     assert root is not None
-    subject = Subject(source, root, today, scenario, project=project)
-    if scenario is not None:
-        subject.steps = scenario.steps
-    elif FRAGMENT in root.items:
-        subject.fragment = read_fragment(source, root, [])
-        subject.fragment_protocol, subject.steps = check_alone(subject.fragment, find_file, [])
-    subject.remember_nodes()
-    return subject
+    fragment, protocol, steps = None, "", scenario.steps if scenario is not None else ()
+    if FRAGMENT in root.items:
+        fragment = read_fragment(source, root, [])
+        protocol, steps = check_alone(fragment, find_file, [])
+    return Subject(source, root, today, scenario, fragment, protocol, steps, project, first_names or {})
 
 
 def _step_nodes(node: Node | None) -> Iterator[MappingNode]:
@@ -202,6 +186,3 @@ def _scalars(node: Node) -> Iterator[Scalar]:
         for key, value in node.items.values():
             yield key
             yield from _scalars(value)
-
-
-__all__ = ["MAIN", "Placed", "Subject", "inner_steps", "subject_of"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from runner.authoring.lint.rules import Finding, rule
-from runner.authoring.lint.subject import Subject, inner_steps
-from runner.language.model import DEFAULT_DEADLINE, Exchange, Retry, Send, Step, Wait
+from runner.authoring.lint.subject import Subject
+from runner.language.model import DEFAULT_DEADLINE, Retry, Send, Step, Wait
+from runner.language.walking import inner_lists
 
 _LOOKS = re.compile(
     r"(?:UID +)?(?:SEARCH|FETCH|SELECT|EXAMINE|STATUS|NOOP)\b|(?:STAT|LIST|UIDL|RETR|TOP)\b", re.IGNORECASE
@@ -111,8 +112,7 @@ steps:
 """,
 )
 def _wait(subject: Subject) -> Iterator[Finding]:
-    cleanup = subject.scenario.cleanup if subject.scenario is not None else ()
-    for steps in _lists((*subject.steps,), cleanup):
+    for steps in _lists((subject.steps, subject.cleanup)):
         for one, following in pairwise(steps):
             if isinstance(one, Wait) and one.span.source.name == subject.source.name and _looks(subject, following):
                 placed = subject.placed(one)
@@ -121,12 +121,12 @@ def _wait(subject: Subject) -> Iterator[Finding]:
                 yield Finding("wait-for-mail", placed.place("wait"), message, advice, one.span.line)
 
 
-def _lists(*given: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
+def _lists(given: Iterable[tuple[Step, ...]]) -> Iterator[tuple[Step, ...]]:
+    """Iterate over lists of steps, each of which come one after the other, and those inside of them."""
     for steps in given:
         yield steps
         for step in steps:
-            if inner := inner_steps(step):
-                yield from _lists(inner)
+            yield from _lists(inner_lists(step))
 
 
 def _looks(subject: Subject, step: Step) -> bool:
@@ -135,5 +135,5 @@ def _looks(subject: Subject, step: Step) -> bool:
         return False
     if isinstance(step, Send):
         return _LOOKS.match(step.line.flat) is not None
-    inner = inner_steps(step)
-    return bool(inner) and not isinstance(step, Exchange) and _looks(subject, inner[0])
+    inner = next(iter(inner_lists(step)), ())
+    return bool(inner) and _looks(subject, inner[0])

@@ -22,6 +22,7 @@ from runner.authoring.probing.questions import (
 )
 from runner.certificate import CertificateError, read_certificate
 from runner.dataclass import dataclass
+from runner.protocol.capabilities import is_told_by_another
 from runner.results import Outcome
 from runner.wire import FaultKind
 
@@ -72,10 +73,7 @@ class Look:
 
 
 def _is_alias(name: str, offered: Capabilities) -> bool:
-    base, equals, value = name.partition("=")
-    if equals and not offered[name]:
-        return value.upper() in {word.upper() for word in offered.get(base, ())}
-    return name == "SASL" and "AUTH" in offered
+    return is_told_by_another(name, offered) or (name == "SASL" and "AUTH" in offered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +132,11 @@ class ServerFacts:
     versions: tuple[VersionFact, ...] = ()
     login: LoginFact | None = None
     identity: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def made_login(self) -> LoginFact | None:
+        """The login, if there was one and it went well."""
+        return self.login if self.login is not None and not self.login.failure else None
 
     @property
     def software(self) -> str:

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from runner.authoring.decoding import BY_TOKEN
 from runner.authoring.modeline import modeline
-from runner.authoring.naming import Names
-from runner.authoring.probing.facts import greeting_text
+from runner.authoring.naming import Names, as_glob, glob_of
+from runner.authoring.probing.facts import AFTER_LOGIN, greeting_text
 from runner.authoring.probing.questions import MANNERS
 from runner.authoring.yaml_text import WIDTH, flow_list, flow_mapping, is_value, key_lines, printable, scalar
 from runner.errors import Problem, SourceFile
@@ -21,7 +22,7 @@ from runner.protocol import PROTOCOLS
 from runner.wire import TLS_VERSIONS
 
 if TYPE_CHECKING:
-    from runner.authoring.probing.facts import Encryption, Look, ServerFacts
+    from runner.authoring.probing.facts import Encryption, LoginFact, Look, ServerFacts
     from runner.certificate import Certificate
 
 _NAME = re.compile(r"[A-Z0-9][A-Z0-9.+=/-]*")
@@ -34,12 +35,9 @@ _USUAL_MINIMUM = "TLSv1.2"
 _DEEPER = "  "
 # What a server says of whoever has logged in (RFC 5804 section 1.7), and not of itself.
 _OF_THE_USER = ("OWNER",)
-_BY_TOKEN = ("XOAUTH2", "OAUTHBEARER")
 
 Wish = str | list[str]
 """What is demanded of a capability: a word, or exactly these parameters."""
-
-_GLOB_SPECIAL = re.compile(r"[*?\\]")
 
 
 def pin(facts: ServerFacts) -> str:
@@ -55,7 +53,6 @@ def _problems(text: str) -> list[Problem]:
 
 
 def _text(facts: ServerFacts, *, has_greeting: bool) -> str:
-    has_login = facts.login is not None and not facts.login.failure
     lines = [
         modeline(),
         *_remark(facts.tls),
@@ -67,9 +64,8 @@ def _text(facts: ServerFacts, *, has_greeting: bool) -> str:
     if facts.protocol != "smtp":
         lines.append(f"protocol: {facts.protocol}")
     lines.append("tags: [probe]")
-    if has_login:
-        assert facts.login is not None
-        secret = "token" if facts.login.mechanism in _BY_TOKEN else "password"
+    if facts.made_login is not None:
+        secret = "token" if facts.made_login.mechanism in BY_TOKEN else "password"
         lines += ["requires: {var: username}", f"secrets: [{secret}]"]
     writer = _Writer(facts, has_greeting=has_greeting)
     return "\n".join([*lines, "steps:", *writer.steps()]) + "\n"
@@ -90,20 +86,21 @@ class _Writer:
 
     def steps(self) -> list[str]:
         facts = self._facts
-        lines = self._opened("what it shows at once", [self._tls_options()] if facts.is_implicit else [])
-        looks = [look for look in facts.looks if look.when != "after login"]
+        lines = self._opened("what it shows at once")
+        looks = [look for look in facts.looks if look.when != AFTER_LOGIN]
         lines += self._asked(looks[0], facts.looks)
         if facts.tls is not None and not facts.is_implicit:
-            lines += self._handshake(facts.tls, self._tls_options())
+            lines += [self._start_tls(), *_expected_tls(facts.tls, facts.host)]
             lines += self._asked(looks[-1], facts.looks)
         lines += self._versions()
-        if facts.login is not None and not facts.login.failure:
-            lines += self._login()
+        if facts.made_login is not None:
+            lines += self._login(facts.made_login)
         return lines
 
-    def _opened(self, name: str, options: Sequence[str] = (), *, is_first: bool = True) -> list[str]:
+    def _opened(self, name: str, *, is_first: bool = True) -> list[str]:
         """Return the steps of a new connection up to its greeting."""
-        value = f" {{tls: {{{options[0]}}}}}" if options and options[0] else ""
+        options = self._tls_options() if self._facts.is_implicit else ""
+        value = f" {{tls: {{{options}}}}}" if options else ""
         lines = [f"  - name: {name}", f"    connect:{value}"]
         if is_first and self._facts.is_implicit and self._facts.tls is not None:
             lines += _expected_tls(self._facts.tls, self._facts.host)
@@ -119,9 +116,9 @@ class _Writer:
             options.append(f"min: {tls.version}")
         return ", ".join(options)
 
-    def _handshake(self, tls: Encryption, options: str) -> list[str]:
-        value = f" {{{options}}}" if options else ""
-        return [f"  - starttls:{value}", *_expected_tls(tls, self._facts.host)]
+    def _start_tls(self) -> str:
+        options = self._tls_options()
+        return f"  - starttls: {{{options}}}" if options else "  - starttls:"
 
     def _asked(self, look: Look, others: Iterable[Look]) -> list[str]:
         lines = [f"  - send: {self._manner.asking}"]
@@ -151,18 +148,14 @@ class _Writer:
             lines += [f"    starttls: {{{options}}}", f"    tls_expect: {wish}"]
         return lines
 
-    def _login(self) -> list[str]:
+    def _login(self, login: LoginFact) -> list[str]:
         facts = self._facts
-        assert facts.login is not None
-        options = [self._tls_options()] if facts.is_implicit else []
-        lines = self._opened("what it shows after login", options, is_first=False)
-        lines += [f"  - send: {self._manner.asking}", f"    expect: {self._manner.code}"]
+        asked = [f"  - send: {self._manner.asking}", f"    expect: {self._manner.code}"]
+        lines = self._opened("what it shows after login", is_first=False) + asked
         if facts.tls is not None and not facts.is_implicit:
-            options_of = self._tls_options()
-            lines.append(f"  - starttls:{f' {{{options_of}}}' if options_of else ''}")
-            lines += [f"  - send: {self._manner.asking}", f"    expect: {self._manner.code}"]
-        lines.append(f"  - auth: {facts.login.mechanism or 'best'}")
-        after = next((look for look in facts.looks if look.when == "after login"), None)
+            lines += [self._start_tls(), *asked]
+        lines.append(f"  - auth: {login.mechanism or 'best'}")
+        after = next((look for look in facts.looks if look.when == AFTER_LOGIN), None)
         return lines + (self._asked(after, facts.looks) if after is not None else [])
 
 
@@ -211,7 +204,7 @@ def _expected_tls(tls: Encryption, host: str) -> list[str]:
             wishes["names"] = flow_list(names)
         issuer = tls.certificate.issuer
         if issuer and is_value(issuer):
-            wishes["issuer"] = scalar(_as_pattern(issuer))
+            wishes["issuer"] = scalar(as_glob(glob_of(issuer)))
         key = tls.certificate.public_key
         if key.kind in ("RSA", "EC") and key.bits:
             wishes["public_key"] = f"{key.kind} >= {key.bits}"
@@ -228,11 +221,6 @@ def _names(read: Certificate, host: str) -> list[str]:
     return plain[:_MOST_NAMES]
 
 
-def _as_pattern(text: str) -> str:
-    glob = _GLOB_SPECIAL.sub(r"\\\g<0>", text).replace("${", "$${")
-    return f"\\{glob}" if glob.startswith("/") else glob
-
-
 def _greeting(facts: ServerFacts) -> str:
     """Return the greeting as a short form, what differs between greetings left open; empty if it says nothing."""
     codes = {heard.code for heard in facts.greetings}
@@ -243,12 +231,8 @@ def _greeting(facts: ServerFacts) -> str:
     glob = _common([names.pattern(text, ())[0] for text in texts])
     code = codes.pop()
     said_something = glob.strip("* ")
-    short = f"{code} {_slashed(glob)}" if said_something else code
+    short = f"{code} {as_glob(glob)}" if said_something else code
     return scalar(short)
-
-
-def _slashed(glob: str) -> str:
-    return f"\\{glob}" if glob.startswith("/") else glob
 
 
 def _common(globs: Sequence[str]) -> str:

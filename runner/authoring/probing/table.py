@@ -6,12 +6,12 @@ All texts are escaped and bounded; no line begins with a server's words.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from runner.authoring.probing.facts import greeting_text, limits_of
-from runner.report.layout import Colour, counted, hang, pad, plain, width, wrap
+from runner.authoring.probing.facts import AFTER_LOGIN, greeting_text, limits_of
+from runner.certificate import date_of
+from runner.report.layout import GAP, Colour, beside, counted, hang, pad, plain, shares, width, wrap
 
 if TYPE_CHECKING:
     from runner.authoring.probing.facts import Encryption, Look, ServerFacts
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 # Behind the longest name of a fact.
 _MARGIN = 14
-_GAP = 2
 # A certificate may have hundreds of names, an account as many mailboxes.
 _MOST_NAMES = 12
 _MOST_CAPABILITIES = 100
@@ -109,11 +108,11 @@ def _validity(read: Certificate, tls: Encryption) -> str:
 
 
 def _date(moment: float) -> str:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=moment)).strftime("%Y-%m-%d")
+    return date_of(moment).strftime("%Y-%m-%d")
 
 
 def _mechanisms(looks: Sequence[Look]) -> Iterator[_Row]:
-    shown = [look for look in looks if look.when != "after login"]
+    shown = [look for look in looks if look.when != AFTER_LOGIN]
     told = {look.when: " ".join(look.mechanisms) or "none" for look in shown if look.capabilities is not None}
     if len(set(told.values())) == 1:
         yield "mechanisms", next(iter(told.values())), None
@@ -183,23 +182,12 @@ def _change(cells: Sequence[str]) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], style: Style) -> list[str]:
-    from tabulate import tabulate  # noqa: PLC0415 -- start-up counts
-
-    columns = list(zip(header, *rows, strict=True))
-    widths = _widths([max(map(width, column)) for column in columns], style.width - _GAP)
-    # The cells are filled already: without wcwidth, tabulate counts characters where a terminal has columns.
-    filled = [line for row in (header, *rows) for line in _laid_out(row, widths)]
-    shown = tabulate(filled, tablefmt="plain", disable_numparse=True, stralign=None)
-    return [f"  {line}".rstrip() for line in shown.split("\n")]
-
-
-def _laid_out(row: Sequence[str], widths: Sequence[int]) -> list[list[str]]:
-    cells = [_wrapped(cell, room) for cell, room in zip(row, widths, strict=True)]
-    height = max(map(len, cells))
-    return [
-        [pad(cell[at] if at < len(cell) else "", room) for cell, room in zip(cells, widths, strict=True)]
-        for at in range(height)
-    ]
+    columns = zip(header, *rows, strict=True)
+    widths = _widths([max(map(width, column)) for column in columns], style.width - GAP)
+    lines: list[str] = []
+    for row in (header, *rows):
+        lines += beside([_wrapped(cell, room) for cell, room in zip(row, widths, strict=True)], widths)
+    return [" " * GAP + line for line in lines]
 
 
 def _wrapped(text: str, room: int) -> list[str]:
@@ -215,11 +203,6 @@ def _wrapped(text: str, room: int) -> list[str]:
 
 
 def _widths(needed: Sequence[int], whole: int) -> list[int]:
-    """Return the columns' widths: the names and the narrow ones get what they need, the others share the rest."""
-    widths = list(needed)
+    """Return the columns' widths: the names get what they need before the others."""
     first = min(needed[0], _LONGEST_NAME, whole * 2 // 5)
-    widths[0], room = first, whole - first - _GAP * (len(needed) - 1)
-    for number, at in enumerate(sorted(range(1, len(needed)), key=needed.__getitem__), 1):
-        widths[at] = max(min(needed[at], room // (len(needed) - number)), 1)
-        room -= widths[at]
-    return widths
+    return [first, *shares(needed[1:], whole - first - GAP * (len(needed) - 1))]

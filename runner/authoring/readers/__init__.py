@@ -71,9 +71,8 @@ def recognise(lines: Sequence[Line]) -> Format:
     texts = [line.text for line in lines if line.text.strip()]
     if is_blackbox(texts):
         return "blackbox"
-    hinted = sum(is_hinted(text) for text in texts)
-    said = sum(is_hinted(text) and not text.startswith(("===", "***")) for text in texts)
-    if hinted * 2 > len(texts) and said:
+    hinted = [text for text in texts if is_hinted(text)]
+    if len(hinted) * 2 > len(texts) and not all(text.startswith(("===", "***")) for text in hinted):
         return "swaks"
     marked = sum(is_marked(text) for text in texts)
     return "marked" if marked >= 2 and marked * 2 > len(texts) else "telnet"

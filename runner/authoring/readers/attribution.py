@@ -6,14 +6,14 @@ its dot, a literal to its last octet; a challenge is answered. What remains is a
 
 from __future__ import annotations
 
-import binascii
 import re
 from abc import ABC, abstractmethod
-from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from runner.authoring.readers.asking import Asker, Line, quoted
 from runner.authoring.readers.dialogue import MARKS, Dialogue
+from runner.language.auth_state import is_base64
 
 MARK = re.compile(r"([CS]): ?")
 # Nobody's terminal is narrower, so that a shorter line was never wrapped.
@@ -34,8 +34,6 @@ class Attribution(ABC):
         self._lines = lines
         self._at = 0
         self._last: Line | None = None  # of the server
-        self._widest = max((len(line.text) for line in lines), default=0)
-        self._dots = [number for number, line in enumerate(lines) if line.text == "."]
         self._has_client = False
 
     def read(self) -> int:
@@ -86,6 +84,14 @@ class Attribution(ABC):
         self._last = line
         self._at += 1
 
+    def _leave_out(self, line: Line) -> None:
+        self.dialogue.guesses.append(f"line {line.number} comes after the goodbye and was left out")
+        self._at += 1
+
+    @cached_property
+    def _widest(self) -> int:
+        return max(len(line.text) for line in self._lines)
+
     def _may_be_rest(self, before: Line | None, line: Line) -> bool:
         """Whether a terminal may have wrapped the line before: what follows would not have found room in it."""
         if before is None or len(before.text) < NARROWEST:
@@ -110,17 +116,16 @@ class TurnAttribution(Attribution):
     def _read_body(self, _: Line) -> None:
         self._read_to_dot("the server's lines that begin here have no end: a lone dot is due", self.dialogue.server)
 
-    def _read_to_dot(self, message: str, take: object) -> None:
-        place = bisect_left(self._dots, self._at)
-        if place == len(self._dots):
+    def _read_to_dot(self, message: str, take: Callable[[Line], object]) -> None:
+        dot = next((at for at in range(self._at, len(self._lines)) if self._lines[at].text == "."), None)
+        if dot is None:
             if not any(line.text for line in self._lines[self._at :]):
                 self._at = len(self._lines)
                 return
             raise self.asker.question(self._lines[self._at], message, "add a line '.' where it ended")
-        end = self._dots[place] + 1
-        for line in self._lines[self._at : end]:
-            take(line)  # type: ignore[operator]
-        self._at = end
+        for line in self._lines[self._at : dot + 1]:
+            take(line)
+        self._at = dot + 1
 
     def _step(self, line: Line) -> None:
         if self.dialogue.is_in_reply:
@@ -182,8 +187,8 @@ class TurnAttribution(Attribution):
             if (
                 is_wrapped
                 and all(len(line.text) >= _ENCODED_WIDTH for line in response[:-1])
-                and _is_encoded(whole)
-                and _is_encoded("".join(line.text.strip() for line in response))
+                and is_base64(whole)
+                and is_base64("".join(line.text.strip() for line in response))
             ):
                 fits.append((rest, response))
         if len(fits) != 1:
@@ -264,7 +269,7 @@ class TurnAttribution(Attribution):
 
     def _ahead(self, run: list[Line], commands: list[Line], end: int) -> None:
         """Take several commands that were typed before the replies came, if there is one for each."""
-        first = next((at for at, line in enumerate(run) if line in commands), len(run))
+        first = next((at for at, line in enumerate(run) if self.dialogue.is_command(line.text)), len(run))
         due = self.dialogue.owed + len(commands)
         replies = self._replies_from(end, limit=due)
         if len(commands) != len(run) - first or replies != due:
@@ -313,7 +318,7 @@ class TurnAttribution(Attribution):
             if self._may_be_rest(self._last, line):
                 self._wrapped(line)
             elif self.dialogue.has_said_goodbye and not self.dialogue.owed:
-                self.dialogue.guesses.append(f"line {line.number} comes after the goodbye and was left out")
+                self._leave_out(line)
             else:
                 raise self._neither(line)
 
@@ -327,11 +332,3 @@ class TurnAttribution(Attribution):
         if not is_refused and self._may_be_rest(self._last, run[0]):
             raise self._neither(run[0])
         self._client(run[0])
-
-
-def _is_encoded(text: str) -> bool:
-    try:
-        binascii.a2b_base64(text, strict_mode=True)
-    except ValueError:
-        return text in ("*", "=", "")
-    return True

@@ -154,7 +154,7 @@ def _conversation(module: _Module, asker: Asker) -> Conversation | None:
     return Conversation(
         protocol,
         tuple(events),
-        title=_title(module),
+        title=module.name,
         source=asker.source,
         guesses=guesses if module.is_unverified else (),
     )
@@ -183,10 +183,6 @@ def _last_reply(protocol: str, events: list[Event]) -> ServerReply:
     return ServerReply((_LINES_OF_SERVER[protocol].format(code),), expect=code if is_goodbye else "any")
 
 
-def _title(module: _Module) -> str:
-    return module.name
-
-
 # A scenario of lines.
 
 
@@ -201,7 +197,7 @@ def _lines(module: _Module, asker: Asker) -> Draft:
     steps = steps or ["  - connect:"]
     source = f"\ndescription: {scalar(f'Drafted from {printable(asker.source)}.')}" if asker.source else ""
     wanted = f"\nsecrets: {flow_list(secrets)}" if secrets else ""
-    head = f"{modeline()}\nname: {scalar(printable(_title(module)))}{source}\nprotocol: tcp{wanted}\nsteps:"
+    head = f"{modeline()}\nname: {scalar(printable(module.name))}{source}\nprotocol: tcp{wanted}\nsteps:"
     guesses = ("a target of its own is wanted: tcp://HOST:PORT",)
     return Draft("\n".join([head, *steps]) + "\n", secrets=tuple(secrets), guesses=guesses)
 

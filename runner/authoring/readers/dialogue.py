@@ -22,6 +22,7 @@ from runner.authoring.conversation import (
     ServerReply,
 )
 from runner.authoring.readers.asking import Asker, Line
+from runner.authoring.readers.screen import check_length
 from runner.wire import TlsFacts
 
 MARKS = "put C: or S: before the line to say whose it is"
@@ -57,9 +58,9 @@ class Dialogue(ABC):
     def is_reply(self, text: str) -> bool:
         """Whether a line may begin a reply of the server."""
 
-    @abstractmethod
     def is_command(self, text: str) -> bool:
         """Whether a line is a command that the protocol knows, or looks like one."""
+        return verb_of(text) in self.verbs
 
     @property
     @abstractmethod
@@ -101,17 +102,30 @@ class Dialogue(ABC):
         """
 
     def go_on(self, line: Line, glue: str) -> None:
-        """Take the rest of the server's line before, which a terminal has wrapped."""
+        """Take the rest of the server's line before, which a terminal has wrapped.
+
+        Raises:
+            UnclearError: the line is longer than any.
+        """
         if self._reply:
-            self._reply[-1] += glue + line.text
+            self._reply[-1] = self._joined(self._reply[-1], glue, line)
         elif self.events and isinstance(last := self.events[-1], ServerReply):
-            self.events[-1] = replace(last, lines=(*last.lines[:-1], last.lines[-1] + glue + line.text))
+            self.events[-1] = replace(last, lines=(*last.lines[:-1], self._joined(last.lines[-1], glue, line)))
 
     def extend_command(self, line: Line, glue: str) -> None:
-        """Take the rest of the client's line before, which a terminal has wrapped."""
+        """Take the rest of the client's line before, which a terminal has wrapped.
+
+        Raises:
+            UnclearError: the line is longer than any.
+        """
         last = self.events[-1]
         assert isinstance(last, ClientLine)
-        self.events[-1] = replace(last, text=last.text + glue + line.text)
+        self.events[-1] = replace(last, text=self._joined(last.text, glue, line))
+
+    def _joined(self, text: str, glue: str, rest: Line) -> str:
+        whole = text + glue + rest.text
+        check_length(Line(rest.number, whole), self.asker, is_secret=True)
+        return whole
 
     def secured(self, facts: TlsFacts | None = None) -> None:
         """Take a handshake."""
@@ -189,15 +203,42 @@ class Dialogue(ABC):
         return self.asker.question(line, "a reply of the server is due here, and this is none", MARKS)
 
 
+def verb_of(text: str) -> str:
+    """Return what a command without a tag begins with, in capitals."""
+    return text.strip().partition(" ")[0].upper()
+
+
+class Octets:
+    """What is left of a literal: so many octets, in lines (RFC 9051 section 4.3)."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def take(self, text: str) -> tuple[str, str | None]:
+        """Take a line: return what of it is the literal's, and what follows that; None if the literal goes on.
+
+        Raises:
+            ValueError: the literal would end within the line's end.
+        """
+        octets = text.encode("utf-8", "surrogateescape")
+        if self._left > len(octets):
+            self._left -= len(octets) + len("\r\n")
+            if self._left < 0:
+                raise ValueError
+            return text, None
+        within, after = octets[: self._left], octets[self._left :]
+        return within.decode("utf-8", "surrogateescape"), after.decode("utf-8", "surrogateescape")
+
+
 class ClientText:
-    """A literal of the client: so many octets, in lines (RFC 9051 section 4.3)."""
+    """A literal of the client."""
 
     def __init__(self, announced: Line, size: int, *, is_sync: bool) -> None:
         self.announced = announced
         self.size = size
         self.is_sync = is_sync
         self._lines: list[str] = []
-        self._left = size
+        self._octets = Octets(size)
 
     def take(self, line: Line, asker: Asker) -> str | None:
         """Take a line; return what follows the literal in it once it is whole.
@@ -205,17 +246,13 @@ class ClientText:
         Raises:
             UnclearError: the literal would end within a line end.
         """
-        size = len(line.text.encode("utf-8", "surrogateescape"))
-        if self._left <= size:
-            octets = line.text.encode("utf-8", "surrogateescape")
-            self._lines.append(octets[: self._left].decode("utf-8", "surrogateescape"))
-            return octets[self._left :].decode("utf-8", "surrogateescape")
-        if self._left == size + 1:
+        try:
+            text, rest = self._octets.take(line.text)
+        except ValueError:
             message = f"the literal of {self.size} octets has other lines than these: it would end within a line end"
-            raise asker.question(self.announced, message, "correct the number, or the lines that follow")
-        self._lines.append(line.text)
-        self._left -= size + 2
-        return None
+            raise asker.question(self.announced, message, "correct the number, or the lines that follow") from None
+        self._lines.append(text)
+        return rest
 
     def event(self) -> ClientLiteral:
         """Return the literal, its line ends as line feeds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from runner.authoring.readers.asking import Asker, Line
-from runner.authoring.readers.dialogue import LITERAL, ClientText, Dialogue
+from runner.authoring.readers.dialogue import LITERAL, ClientText, Dialogue, Octets, verb_of
 
 _TAGGED = re.compile(r"([^\s(){%*\"\\\]+]+) ([A-Za-z]+)(?: |\Z)")
 _ANSWER = re.compile(r"([^\s(){%*\"\\\]+]+) (OK|NO|BAD)(?: |\Z)", re.IGNORECASE)
@@ -19,7 +19,7 @@ class _WithLiterals(Dialogue):
         super().__init__(asker)
         self._text: ClientText | None = None
         self._is_text_due = False  # it is announced, and the server is to say '+'
-        self._body_left: int | None = None  # octets of a server's literal; 0: what follows it is due
+        self._body: Octets | None = None  # of a server's literal; with none left, what follows it is due
 
     @property
     def is_in_text(self) -> bool:
@@ -29,7 +29,7 @@ class _WithLiterals(Dialogue):
     @property
     def is_in_body(self) -> bool:
         """See `Dialogue.is_in_body`."""
-        return self._body_left is not None
+        return self._body is not None
 
     def _announce(self, line: Line, *, always_waits: bool) -> None:
         """See whether a line of the client ends with a literal's mark."""
@@ -53,26 +53,23 @@ class _WithLiterals(Dialogue):
 
     def _take_body(self, line: Line) -> None:
         """Take a line of a server's literal, or what follows it."""
-        assert self._body_left is not None
-        size = len(line.text.encode("utf-8", "surrogateescape"))
-        if self._body_left > size + 1:
-            self._body_left -= size + 2
-            self._add_to_reply(line)
-            return
-        if self._body_left > size:
+        assert self._body is not None
+        try:
+            _, rest = self._body.take(line.text)
+        except ValueError:
             raise self.asker.question(
                 line,
                 "the server's literal would end within this line's end: its octets were not copied as they are",
                 f"correct the number in line {self._reply_at.number} or after, so that the literal ends where it did",
-            )
-        rest = line.text.encode("utf-8", "surrogateescape")[self._body_left :].decode("utf-8", "surrogateescape")
-        self._body_left = None
+            ) from None
         self._add_to_reply(line)
-        self._announce_body(rest)
+        if rest is not None:
+            self._announce_body(rest)
 
     def _announce_body(self, text: str) -> None:
-        if found := LITERAL.search(text):
-            self._body_left = int(found[1])
+        """See whether a line of the server ends with a literal's mark."""
+        found = LITERAL.search(text)
+        self._body = Octets(int(found[1])) if found is not None else None
 
     def finish(self) -> None:
         """See `Dialogue.finish`."""
@@ -155,7 +152,7 @@ class ImapDialogue(_WithLiterals):
 
     def server(self, line: Line) -> None:
         """See `Dialogue.server`."""
-        if self._body_left is not None:
+        if self._body is not None:
             self._take_body(line)
             return
         if not self.is_reply(line.text):
@@ -216,15 +213,11 @@ class SieveDialogue(_WithLiterals):
         """See `Dialogue.is_reply`."""
         return _SIEVE_END.match(text) is not None or _STRING.match(text) is not None
 
-    def is_command(self, text: str) -> bool:
-        """See `Dialogue.is_command`."""
-        return text.strip().partition(" ")[0].upper() in self.verbs
-
     def _client(self, line: Line, template: str) -> None:
         if self._text is not None:
             self._take_text(line, always_waits=False)
             return
-        verb = line.text.strip().partition(" ")[0].upper()
+        verb = verb_of(line.text)
         if self.is_responding:
             self.is_responding = False
         else:
@@ -235,9 +228,9 @@ class SieveDialogue(_WithLiterals):
 
     def server(self, line: Line) -> None:
         """See `Dialogue.server`; after a handshake the server greets again (RFC 5804 section 2.2)."""
-        if self._body_left is not None:
+        if self._body is not None:
             self._take_body(line)
-            if self._body_left is None and self._is_challenge:
+            if self._body is None and self._is_challenge:
                 self._challenged()
             return
         if not self.is_reply(line.text):
@@ -253,7 +246,7 @@ class SieveDialogue(_WithLiterals):
             self.close_reply()
         elif self._commands[:1] == ["AUTHENTICATE"]:
             self._is_challenge = True
-            if self._body_left is None:
+            if self._body is None:
                 self._challenged()
 
     def _challenged(self) -> None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from runner.authoring.conversation import Conversation
 from runner.authoring.readers.asking import Asker, Line, quoted
 from runner.authoring.readers.dialogue import Dialogue
-from runner.authoring.readers.unmarked import DIALOGUES, MOST_CONVERSATIONS, protocol_of
+from runner.authoring.readers.screen import check_length
+from runner.authoring.readers.unmarked import DIALOGUES, check_number, protocol_of
 from runner.wire import TlsFacts
 
 _MARKED = re.compile(
@@ -57,14 +58,10 @@ def read_marked(lines: Sequence[Line], asker: Asker, protocol: str = "") -> list
     """
     found: list[Conversation] = []
     for part in _parts(lines, asker):
-        said = part.said
-        title = part.title
-        while said:
-            if len(found) >= MOST_CONVERSATIONS:
-                raise asker.question(said[0].line, f"more than {MOST_CONVERSATIONS} conversations", "split the file")
-            texts = [Line(one.line.number, f"{one.who}: {one.line.text}") for one in said if one.who != "*"]
-            if not texts:
-                break
+        said, title = part.said, part.title
+        while any(one.who != "*" for one in said):
+            check_number(len(found) + 1, said[0].line, asker)
+            texts = (Line(one.line.number, f"{one.who}: {one.line.text}") for one in said if one.who != "*")
             name = protocol or protocol_of(texts, asker)
             dialogue = DIALOGUES[name](asker)
             taken = _read(dialogue, said)
@@ -158,6 +155,7 @@ def _unmarked(line: Line, part: _Part, heading: str, asker: Asker, *, has_gap: b
         if len(line.text) - len(line.text.lstrip()) <= last.column:
             raise _nobody(line, asker)
         joined = Line(last.line.number, f"{last.line.text.rstrip()} {text}")
+        check_length(joined, asker, is_secret=True)
         part.said[-1] = _Said(last.who, joined, last.column)
         return heading
     if _looks_said(text):

@@ -32,10 +32,20 @@ def lines_of(text: str, asker: Asker) -> list[Line]:
         raise asker.question(Line(MOST_LINES, ""), f"more than {MOST_LINES:,} lines: no transcript", _ADVICE)
     lines = [Line(number, _shown(raw)) for number, raw in enumerate(text.split("\n"), 1)]
     for line in lines:
-        if len(line.text) > LONGEST_LINE:
-            start = Line(line.number, line.text[:200])
-            raise asker.question(start, f"a line of more than {LONGEST_LINE // 1024} KiB", _ADVICE)
+        check_length(line, asker)
     return lines
+
+
+def check_length(line: Line, asker: Asker, *, is_secret: bool = False) -> None:
+    """Check that a line, as it was shown or joined again, is not longer than any; `is_secret`: nothing of it is shown.
+
+    Raises:
+        UnclearError: it is.
+    """
+    if len(line.text) > LONGEST_LINE:
+        start = Line(line.number, line.text[:200])
+        message = f"a line of more than {LONGEST_LINE // 1024} KiB"
+        raise asker.question(start, message, _ADVICE, is_secret=is_secret)
 
 
 def _shown(raw: str) -> str:

@@ -7,7 +7,7 @@ from collections import deque
 from typing import ClassVar
 
 from runner.authoring.readers.asking import Asker, Line
-from runner.authoring.readers.dialogue import MARKS, Dialogue, message_of
+from runner.authoring.readers.dialogue import MARKS, Dialogue, message_of, verb_of
 
 _REPLY = re.compile(r"([2-5][0-9]{2})(?:([ -])|\Z)")
 _ACCEPTED = re.compile(r"2[0-9]{2}")
@@ -30,16 +30,12 @@ class _Turns(Dialogue):
         """See `Dialogue.is_greeting`."""
         return text.startswith(("220 ", "220-", "+OK"))
 
-    def is_command(self, text: str) -> bool:
-        """See `Dialogue.is_command`."""
-        return text.strip().partition(" ")[0].upper() in self.verbs
-
     def take_greeting(self) -> None:
         """See `Dialogue.take_greeting`."""
         self._owed.clear()
 
     def _command(self, line: Line, template: str) -> None:
-        verb = line.text.strip().partition(" ")[0].upper()
+        verb = verb_of(line.text)
         if self.is_responding:
             verb, self.is_responding = "response", False
         self.has_said_goodbye |= verb == self.goodbye
@@ -141,6 +137,7 @@ class SmtpDialogue(_Turns):
             self.is_responding = True
         elif code == "353" and verb == "message":  # PRDR: one for each recipient, and one for all
             self._owed.extend([("message", said)] * (self._accepted + 1))
+            self._accepted = 0
         elif verb == "STARTTLS" and code == "220":
             self.is_tls_due = True
         elif verb == "RCPT" and _ACCEPTED.match(code):

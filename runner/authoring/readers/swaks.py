@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from runner.authoring.conversation import Conversation
 from runner.authoring.readers.asking import Asker, Line, quoted
 from runner.authoring.readers.smtp import LmtpDialogue, SmtpDialogue
-from runner.authoring.readers.unmarked import MOST_CONVERSATIONS
+from runner.authoring.readers.unmarked import check_number
 from runner.wire import TlsFacts
 
 # What swaks puts before a line: information, what was sent, what came; `~` with TLS, `*` for an error.
@@ -42,12 +42,14 @@ def read_swaks(lines: Sequence[Line], asker: Asker, protocol: str = "") -> list[
         UnclearError: a line is none of swaks, or what it shows is not enough for a scenario.
     """
     parts: list[list[Line]] = [[]]
+    has_said = False
     for line in lines:
-        if line.text.startswith("=== Trying ") and any(_is_said(one) for one in parts[-1]):
+        if has_said and line.text.startswith("=== Trying "):
             parts.append([])
+            has_said = False
+        has_said |= _is_said(line)
         parts[-1].append(line)
-    if len(parts) > MOST_CONVERSATIONS:
-        raise asker.question(parts[-1][0], f"more than {MOST_CONVERSATIONS} conversations", "split the file")
+    check_number(len(parts), parts[-1][0], asker)
     return [_Reader(part, asker, protocol).read() for part in parts if any(_is_said(line) for line in part)]
 
 

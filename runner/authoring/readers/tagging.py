@@ -40,8 +40,7 @@ class TagAttribution(Attribution):
                 line, f"no answer to this command: a line '{tag} OK', '{tag} NO' or '{tag} BAD' is due", MARKS
             )
         elif dialogue.has_said_goodbye and not dialogue.owed:
-            dialogue.guesses.append(f"line {line.number} comes after the goodbye and was left out")
-            self._at += 1
+            self._leave_out(line)
         else:
             raise self.asker.question(
                 line,
@@ -80,8 +79,7 @@ class ScriptAttribution(Attribution):
         elif dialogue.owed:
             raise dialogue.question_of_reply(line)
         elif dialogue.has_said_goodbye:
-            dialogue.guesses.append(f"line {line.number} comes after the goodbye and was left out")
-            self._at += 1
+            self._leave_out(line)
         else:
             raise self.asker.question(
                 line, f"{quoted(line.text)} is no command of ManageSieve, and no reply is due", MARKS

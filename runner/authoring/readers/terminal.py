@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
@@ -80,7 +81,7 @@ _PREAMBLE = re.compile(
 )
 _PREAMBLE_END = re.compile(r" *Verify return code:")
 _TICKET = re.compile(
-    r"---\Z|Post-Handshake New Session Ticket arrived:|SSL-Session:|read R BLOCK\Z|read:errno=|"
+    r"---\Z|Post-Handshake New Session Ticket arrived:|SSL-Session:|read R BLOCK\Z|"
     r"    (?:Protocol|Cipher|Session-ID|Session-ID-ctx|Master-Key|Resumption PSK|PSK identity|PSK identity hint|"
     r"SRP username|TLS session ticket|TLS session ticket lifetime hint|Start Time|Timeout|Verify return code|"
     r"Extended master secret|Max Early Data) *:|    [0-9a-f]{4} - |[0-9A-F]{8,16}:error:|\d+:error:"
@@ -108,7 +109,10 @@ class _Splitter:
         self._rules = [at for at, line in enumerate(lines) if line.text == "---"]
         self._verdicts = [at for at, line in enumerate(lines) if _PREAMBLE_END.match(line.text)]
         self._messages = [at for at, line in enumerate(lines) if line.text.startswith("354")]
-        self._ends = [at for at, line in enumerate(lines) if _is_short(line.text) and _ended_by(line.text)]
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return [at for at, line in enumerate(self._lines) if _is_short(line.text) and _ended_by(line.text)]
 
     def split(self) -> list[Connection]:
         while self._at < len(self._lines):
@@ -192,25 +196,22 @@ class _Splitter:
         elif names:
             host, _, port = names[0].rpartition(":") if len(names) == 1 and ":" in names[0] else (names[0], "", "")
             self._current.host = host
-            port = port or (names[1] if len(names) > 1 else "")
-            self._current.port = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0
+            self._current.port = _port_of(port or (names[1] if len(names) > 1 else ""))
 
     def _take_s_client(self, words: list[str]) -> None:
         options = dict(pairwise(words))
         host, _, port = options.get("-connect", "").rpartition(":")
         self._current.host = host.strip("[]")
-        self._current.port = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0
+        self._current.port = _port_of(port)
         self._current.tls = "starttls" if "-starttls" in options else "implicit"
         self._current.protocol = _STARTTLS_PROTOCOLS.get(options.get("-starttls", ""), "")
         self._is_openssl = True
 
     def _take_place(self, found: re.Match[str]) -> None:
-        parts = [*found.groups(), None, None]
-        host, port = parts[0] or "", parts[1] or ""
+        host, port, *_ = (*found.groups(""), "", "")
         # What was typed is better than what it was resolved to.
         self._current.host = self._current.host or host.rstrip(".")
-        if port.isascii() and port.isdigit() and len(port) < 6:
-            self._current.port = int(port)
+        self._current.port = _port_of(port) or self._current.port
 
     # s_client.
 
@@ -239,8 +240,8 @@ class _Splitter:
             self._is_ticket = text != "---" and not text.startswith("read ")
         elif (
             text.endswith("---")
-            and self._lines[self._at : self._at + 1]
-            and (self._lines[self._at].text.startswith("Post-Handshake"))
+            and self._at < len(self._lines)
+            and self._lines[self._at].text.startswith("Post-Handshake")
         ):  # it has cut the line that it shows (POP3's greeting)
             self._current.tls = "starttls"
             self._current.lines.append(Line(line.number, text.removesuffix("---")))
@@ -261,6 +262,11 @@ class _Splitter:
 def _is_short(text: str) -> bool:
     """Whether a line may be one of a tool: none of theirs is so long."""
     return len(text) <= _LONGEST
+
+
+def _port_of(text: str) -> int:
+    """Return the port that a text says, 0 if it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
 
 def _next(places: Sequence[int], at: int) -> int | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from runner.authoring.conversation import ClientLine, Conversation, ServerReply
+from runner.authoring.conversation import ClientLine, Conversation, Event, ServerReply
 from runner.authoring.readers.asking import Asker, Line, quoted
 from runner.authoring.readers.attribution import MARK, Attribution, TurnAttribution
 from runner.authoring.readers.dialogue import Dialogue
@@ -18,20 +18,45 @@ DIALOGUES: dict[str, type[Dialogue]] = {
     dialogue.protocol: dialogue for dialogue in (SmtpDialogue, LmtpDialogue, Pop3Dialogue, ImapDialogue, SieveDialogue)
 }
 WHICH_PROTOCOL = "say --protocol smtp, lmtp, pop3, imap or sieve"
-MOST_CONVERSATIONS = 500
+_MOST_CONVERSATIONS = 500
 
 _SMTP = re.compile(r"[245][0-9]{2}(?:[ -]|\Z)")
-_LHLO = re.compile(r"(?:C: ?)?LHLO(?: |\Z)", re.IGNORECASE)
+# What comes after a QUIT belongs to the next conversation.
+_LHLO_OR_QUIT = re.compile(r"(?:C: ?)?(LHLO|QUIT)(?: |\Z)", re.IGNORECASE)
 _POP3 = re.compile(r"(?:\+OK|-ERR)(?: |\Z)")
 _IMAP = re.compile(r"\* (?:OK|PREAUTH|BYE)\b|\. OK\b|\S+ OK\b.*CAPABILITY", re.IGNORECASE)
 _SIEVE = re.compile(r"\"[A-Z]+\"(?: \"|\Z)|OK(?: [\"(]|\Z)")
-# What s_client has done before it shows the last line that it read, and how a scenario says that it was read.
-_S_CLIENT = {
-    "smtp": ("220", "EHLO", "250", "STARTTLS", "220"),
-    "lmtp": ("220", "LHLO", "250", "STARTTLS", "220"),
-    "pop3": ("+OK", "", "", "STLS", "+OK"),
-    "imap": ("OK", "a1 CAPABILITY", "OK", "a2 STARTTLS", "OK"),
-    "sieve": ("OK", "", "", "STARTTLS", "OK"),
+
+
+def _reply(line: str) -> ServerReply:
+    return ServerReply((line,), expect=line.rsplit(" ", maxsplit=1)[-1])
+
+
+# What s_client has done before it shows the last line that it read.
+_S_CLIENT: dict[str, tuple[Event, ...]] = {
+    "smtp": (
+        _reply("220"),
+        ClientLine("EHLO localhost", "EHLO ${client.name}"),
+        _reply("250"),
+        ClientLine("STARTTLS"),
+        _reply("220"),
+    ),
+    "lmtp": (
+        _reply("220"),
+        ClientLine("LHLO localhost", "LHLO ${client.name}"),
+        _reply("250"),
+        ClientLine("STARTTLS"),
+        _reply("220"),
+    ),
+    "pop3": (_reply("+OK"), ClientLine("STLS"), _reply("+OK")),
+    "imap": (
+        _reply("* OK"),
+        ClientLine("a1 CAPABILITY"),
+        _reply("a1 OK"),
+        ClientLine("a2 STARTTLS"),
+        _reply("a2 OK"),
+    ),
+    "sieve": (_reply("OK"), ClientLine("STARTTLS"), _reply("OK")),
 }
 
 
@@ -45,19 +70,27 @@ def read_unmarked(lines: Sequence[Line], asker: Asker, protocol: str = "") -> li
     for connection in connections_of(lines):
         said = connection.lines
         while any(line.text.strip() for line in said):
-            if len(found) >= MOST_CONVERSATIONS:
-                raise asker.question(said[0], f"more than {MOST_CONVERSATIONS} conversations", "split the file")
+            check_number(len(found) + 1, said[0], asker)
             conversation, said = _read_one(connection, said, asker, protocol)
             found.append(conversation)
     return found
+
+
+def check_number(count: int, line: Line, asker: Asker) -> None:
+    """Check that a file has not more conversations than any; the last of so many begins at the line.
+
+    Raises:
+        UnclearError: it has.
+    """
+    if count > _MOST_CONVERSATIONS:
+        raise asker.question(line, f"more than {_MOST_CONVERSATIONS} conversations", "split the file")
 
 
 def _read_one(
     connection: Connection, lines: list[Line], asker: Asker, protocol: str
 ) -> tuple[Conversation, list[Line]]:
     """Read one conversation; return it and the lines after it."""
-    while lines and not lines[0].text.strip():
-        lines = lines[1:]
+    lines = lines[next(at for at, line in enumerate(lines) if line.text.strip()) :]
     protocol = protocol or connection.protocol or protocol_of(lines, asker)
     dialogue = DIALOGUES[protocol](asker)
     dialogue.guesses += connection.guesses
@@ -79,16 +112,18 @@ def _attribution(dialogue: Dialogue, lines: Sequence[Line], asker: Asker) -> Att
     return TurnAttribution(dialogue, lines, asker)
 
 
-def protocol_of(lines: Sequence[Line], asker: Asker) -> str:
-    """Return the protocol that the first lines speak.
+def protocol_of(lines: Iterable[Line], asker: Asker) -> str:
+    """Return the protocol that a conversation speaks, of which these are the lines, and of others after it.
 
     Raises:
         UnclearError: they don't tell.
     """
-    first = next(line for line in lines if line.text.strip())
+    left = iter(lines)
+    first = next(line for line in left if line.text.strip())
     text = MARK.sub("", first.text, count=1)
     if _SMTP.match(text):
-        return "lmtp" if any(_LHLO.match(line.text) for line in lines) else "smtp"
+        said = next((found[1] for line in left if (found := _LHLO_OR_QUIT.match(line.text))), "")
+        return "lmtp" if said.upper() == "LHLO" else "smtp"
     if _POP3.match(text):
         return "pop3"
     if _IMAP.match(text):
@@ -124,21 +159,10 @@ def _begin_secured(dialogue: Dialogue, connection: Connection, lines: list[Line]
     if not _is_after_starttls(dialogue, connection, lines, asker):
         dialogue.secured()
         return lines
-    greeting, hello, answer, command, ready = _S_CLIENT[dialogue.protocol]
-    dialogue.imply(ServerReply((f"* {greeting}" if dialogue.protocol == "imap" else greeting,), expect=greeting))
-    if hello:
-        dialogue.imply(
-            ClientLine(f"{hello} localhost", f"{hello} ${{client.name}}")
-            if dialogue.protocol != "imap"
-            else ClientLine(hello)
-        )
-        dialogue.imply(ServerReply((f"a1 {answer}" if dialogue.protocol == "imap" else answer,), expect=answer))
-    dialogue.imply(ClientLine(command))
-    dialogue.imply(ServerReply((f"a2 {ready}" if dialogue.protocol == "imap" else ready,), expect=ready))
+    dialogue.imply(*_S_CLIENT[dialogue.protocol])
     dialogue.secured()
-    dialogue.guesses.append(
-        f"what s_client said before {command.removeprefix('a2 ')} is not in the transcript, and was put in"
-    )
+    command = "STLS" if dialogue.protocol == "pop3" else "STARTTLS"
+    dialogue.guesses.append(f"what s_client said before {command} is not in the transcript, and was put in")
     if dialogue.protocol != "sieve":
         dialogue.take_greeting()
     return _without_shown(dialogue, lines)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from runner.language.auth_state import AuthState
 from runner.language.fragments import MAX_DEPTH, MAX_USES, Fragment, find_from, name_from
-from runner.language.loader import Mapping, Node, Scalar, Sequence
+from runner.language.loader import Mapping, Node, Scalar
 from runner.language.model import MAIN, Session, Step, Use
-from runner.language.reading import FindFile, Reading, pairs
+from runner.language.reading import FindFile, Reading, all_pairs, pairs
 from runner.language.template import Template, did_you_mean
 from runner.language.verbs.compiler import StepCompiler
 from runner.protocol import PROTOCOLS
@@ -121,12 +121,6 @@ def _check_for(protocol: str, fragment: Fragment, find_file: FindFile, problems:
 
 def _sessions(node: Node | None) -> Iterator[str]:
     """Iterate over what steps, and those inside them, name as their session."""
-    if isinstance(node, Sequence):
-        for item in node.items:
-            yield from _sessions(item)
-    elif isinstance(node, Mapping):
-        for key, (_, value) in node.items.items():
-            if key == "session" and isinstance(value, Scalar):
-                yield value.text
-            else:
-                yield from _sessions(value)
+    for key, value in all_pairs(node):
+        if key.text == "session" and isinstance(value, Scalar):
+            yield value.text
