@@ -19,6 +19,7 @@ from runner.authoring.lint import Rule, in_order
 from runner.baseline.facts import LATENCIES, SLOWEST
 from runner.baseline.masks import MASKS
 from runner.cli.command_line import make_parser
+from runner.cli.exit_codes import own_codes
 from runner.cli.run import MOST_REPEATS
 from runner.language import body, filters, fragments, loader, model, reading, target, values
 from runner.language.matrix import MOST_ROWS
@@ -493,12 +494,12 @@ def latency_classes() -> str:
 def exit_codes() -> str:
     """Return the exit codes, the first that applies first."""
     rows = (
-        (errors.EXIT_INTERRUPTED, "interrupted by Ctrl-C (SIGINT); the report of what ran is shown"),
+        (errors.EXIT_INTERRUPTED, "interrupted by Ctrl-C (SIGINT), `record --listen` apart; what ran is reported"),
         (errors.EXIT_TERMINATED, "the same, by SIGTERM"),
         (errors.EXIT_USAGE, "wrong usage, a wrong file, or no scenario selected; nothing was connected"),
         (errors.EXIT_TOOL, "mailproof or its surroundings failed: a missing extra, a report that can't be written"),
         (errors.EXIT_FAILED, "something failed or erred, or nothing passed (all were skipped)"),
-        (errors.EXIT_PASSED, "the rest: something passed, and nothing failed"),
+        (errors.EXIT_PASSED, "the rest: something passed, and nothing failed; `record --listen` was ended by Ctrl-C"),
     )
     return table(("code", "when"), ((f"`{code}`", text) for code, text in rows))
 
@@ -542,6 +543,7 @@ def _command(name: str, parser: argparse.ArgumentParser) -> str:
         if rows:
             title = "" if group.title in ("options", "positional arguments") else f"### {name}: {group.title}\n\n"
             parts.append(title + table(("option" if title or rows[0][0][1] == "-" else "argument", "meaning"), rows))
+    parts.append(f"Exit codes: {' '.join(own_codes(name).split())}; the rest as [below](#exit-codes).")
     return "\n\n".join(parts)
 
 

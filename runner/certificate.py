@@ -273,7 +273,7 @@ def _name(reader: _Reader) -> tuple[str, str]:
     while reader.tag != -1:
         pairs = list(_attributes(reader.inside(_SET)))
         common_name = next((text for kind, text in pairs if kind == _COMMON_NAME), common_name)
-        parts.append("+".join(f"{_ATTRIBUTES.get(kind, kind)}={_escaped(text)}" for kind, text in pairs))
+        parts.append("+".join(f"{_ATTRIBUTES.get(kind, kind)}={escaped(text)}" for kind, text in pairs))
     return ",".join(reversed(parts)), common_name
 
 
@@ -287,8 +287,8 @@ def _attributes(reader: _Reader) -> Iterator[tuple[str, str]]:
         yield kind, content.decode(coding, "replace") if coding else f"#{content.hex()}"
 
 
-def _escaped(text: str) -> str:
-    """Escape a value as RFC 4514 section 2.4 does."""
+def escaped(text: str) -> str:
+    """Return the value of a distinguished name's part as RFC 4514 section 2.4 writes it."""
     shown = "".join(f"\\{char}" if char in _SPECIAL else "\\00" if char == "\0" else char for char in text)
     if shown[:1] in ("#", " "):
         shown = f"\\{shown}"

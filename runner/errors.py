@@ -121,16 +121,33 @@ def _excerpt(span: Span) -> tuple[str, str]:
     if not line.strip():
         return "", ""
     start = span.column - 1
-    cut = max(0, start - SHOWN_WIDTH // 2) if len(line) > SHOWN_WIDTH else 0
-    before = escape(line[cut:start])
-    shown = escape(line[cut : cut + SHOWN_WIDTH])
+    is_long = len(fitting(line, SHOWN_WIDTH)) < len(line)
+    cut = start - len(fitting(line[:start][::-1], SHOWN_WIDTH // 2)) if is_long else 0
+    text = fitting(line[cut:], SHOWN_WIDTH)
+    before, shown = escape(line[cut:start]), escape(text)
     if cut:
         before, shown = "…" + before, "…" + shown
-    if cut + SHOWN_WIDTH < len(line):
+    if cut + len(text) < len(line):
         shown += "…"
-    width = min(span.width, max(1, cut + SHOWN_WIDTH - start))
+    width = min(span.width, max(1, cut + len(text) - start))
     marked = len(escape(line[start : start + width])) or 1
     return shown, " " * len(before) + "^" * marked
+
+
+def fitting(text: str, columns: int) -> str:
+    r"""Return what of a text, from its start, has room in so many columns once it is escaped.
+
+    >>> fitting("250 ok", 3), fitting("a\x1b[m", 6)
+    ('250', 'a\x1b[')
+    """
+    if text.isascii() and text.isprintable():
+        return text[:columns]
+    width = 0
+    for at, char in enumerate(text):
+        width += len(escape(char))
+        if width > columns:
+            return text[:at]
+    return text
 
 
 class MailproofError(Exception):

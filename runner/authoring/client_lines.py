@@ -14,17 +14,9 @@ from runner.authoring.expected import Reading
 from runner.authoring.message_text import message_lines
 from runner.authoring.naming import REMOVED, escaped
 from runner.authoring.steps import Page
-from runner.authoring.turns import HELLOS, Turn
+from runner.authoring.turns import COMMANDS, HELLOS, Turn
 from runner.authoring.yaml_text import block, is_writable, made_writable, scalar
 
-# Words that are no secret wherever they stand first.
-_COMMANDS = frozenset(
-    "EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP QUIT AUTH STARTTLS VRFY EXPN HELP ETRN XCLIENT XFORWARD USER PASS "
-    "APOP STLS STAT LIST DELE LAST UIDL UTF8 LANG CAPA RETR TOP CAPABILITY LOGOUT AUTHENTICATE LOGIN ENABLE SELECT "
-    "EXAMINE CREATE DELETE RENAME SUBSCRIBE UNSUBSCRIBE LSUB NAMESPACE STATUS APPEND IDLE DONE CLOSE UNSELECT "
-    "EXPUNGE SEARCH FETCH STORE COPY MOVE UID CHECK ID HAVESPACE PUTSCRIPT LISTSCRIPTS SETACTIVE GETSCRIPT "
-    "DELETESCRIPT RENAMESCRIPT CHECKSCRIPT UNAUTHENTICATE".split()
-)
 # What a scenario says in place of a response that nobody can make again: base64 of REMOVED.
 _REMOVED = "UkVNT1ZFRA=="
 
@@ -64,7 +56,7 @@ class ClientLines:
         if turn.verb in HELLOS:
             return self._hello(turn)
         word = turn.text.split(" ", 1)[0]
-        start = len(word) if word.upper() in _COMMANDS and not turn.is_response else 0
+        start = len(word) if word.upper() in COMMANDS and not turn.is_response else 0
         name = self._addresses.get(at, "")
         text = self._names.client(turn.text, (name,) if name else (), start=start)
         self._tell_removed(text, turn.text)
@@ -73,8 +65,9 @@ class ClientLines:
     def _tell_removed(self, written: str, said: str) -> None:
         if REMOVED in written and REMOVED not in said:
             self._page.tell(
-                f"a secret stood here: {REMOVED} is in its place",
-                f"a secret stood in what the client said outside of its login; {REMOVED} is in its place",
+                f"a secret stood here: {REMOVED} is in its place; where it was the same word by chance, put that back",
+                f"a secret stood in what the client said outside of its login; {REMOVED} is in its place: where it was "
+                "the same word by chance, put that back",
             )
 
     def _hello(self, turn: Turn) -> str:

@@ -21,6 +21,8 @@ from runner.sasl import MECHANISMS
 _WRITTEN_OUT = ("PLAIN", "LOGIN")
 #: Mechanisms that are given a token in place of a password.
 BY_TOKEN = ("XOAUTH2", "OAUTHBEARER")
+#: What a login is called that has no mechanism.
+LOGIN_COMMANDS = ("USER", "PASS", "APOP", "LOGIN")
 _AUTH = re.compile(r'(?:AUTH|AUTHENTICATE) +"?([A-Za-z0-9_+.=-]+)"?(?: +(.*))?\Z', re.IGNORECASE | re.DOTALL)
 _LOGIN = re.compile(r'LOGIN +("(?:[^"\\]|\\.)*"|\S+) +("(?:[^"\\]|\\.)*"|\S.*)\Z', re.IGNORECASE | re.DOTALL)
 _APOP = re.compile(r"APOP +(\S+) +\S+\Z", re.IGNORECASE)

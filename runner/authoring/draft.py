@@ -29,12 +29,16 @@ _SECRETS = ("password", "token")
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A scenario file's text, its variables with the values that were found, its secrets, and what was guessed."""
+    """A scenario file's text, its variables with the values that were found, its secrets, and what was guessed.
+
+    `missing` are variables that have no value anywhere, for a secret is in it.
+    """
 
     text: str
     variables: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     secrets: tuple[str, ...] = ()
     guesses: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 def draft(conversation: Conversation, *, expect: Level = "texts", title: str = "") -> Draft:
@@ -61,16 +65,21 @@ def draft(conversation: Conversation, *, expect: Level = "texts", title: str = "
             names.give(name, value)
     reading = Reading(PROTOCOLS[conversation.protocol], expect, names, _used(turns, logins))
     writer = Writer(conversation.protocol, turns, reading, addresses, list(zip(logins, renamed, strict=True)))
-    writer.write()
-    wanted = title or conversation.title or title_of(turns, logins, addresses, conversation.protocol)
+    writer.write(conversation.guesses)
+    wanted = names.title(title or conversation.title) or title_of(
+        turns, logins, addresses, conversation.protocol, names.title
+    )
     variables = _variables(names, _used_names(writer.lines, writer))
     used = _used_names([*writer.lines, *variables.values()], writer)
-    requires = [name for name in names.given if name in used]
+    missing = tuple(name for name in names.withheld() if name in used)
+    requires = [*(name for name in names.given if name in used), *missing]
     secrets = tuple(name for name in names.secrets if name in used)
-    head = _head(conversation, names.title(wanted) or "A conversation", names)
-    text = "\n".join([*head, *_declared(requires, variables, secrets), "steps:", *writer.lines]) + "\n"
+    told = [f"what is secret is in values that are not written, --var gives them: {', '.join(missing)}"] * bool(missing)
+    declared = [*(f"# {one}" for one in told), *_declared(requires, variables, secrets)]
+    text = "\n".join([*_head(conversation, wanted, names), *declared, "steps:", *writer.lines]) + "\n"
     given = {name: value for name, value in {**names.given, **names.variables}.items() if name in used}
-    return Draft(text, MappingProxyType(given), secrets, tuple(dict.fromkeys(writer.guesses)))
+    known = {name: value for name, value in given.items() if name not in missing}
+    return Draft(text, MappingProxyType(known), secrets, tuple(dict.fromkeys([*writer.guesses, *told])), missing)
 
 
 def _name_login(login: Login, names: Names, known: Mapping[str, str]) -> Mapping[str, str]:

@@ -16,8 +16,9 @@ class NewKind:
     url: str = ""
     variables: tuple[str, ...] = ()
     has_password: bool = False
-    #: A further session, and a URL for its target.
+    #: A further session, and a URL for its target; what its target is called in a project.
     session: str = ""
+    session_target: str = ""
 
 
 _SMTP = "smtp://HOST"
@@ -37,6 +38,7 @@ KINDS: dict[str, NewKind] = {
         ("username", "sender", "recipient"),
         has_password=True,
         session="inbox=imap://HOST",
+        session_target="imap",
     ),
     "imap": NewKind("a user opens the mailbox", "imap://HOST", ("username",), has_password=True),
     "pop3": NewKind("a user sees what is in the mailbox", "pop3://HOST", ("username",), has_password=True),

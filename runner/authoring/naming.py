@@ -20,6 +20,8 @@ _DISTINCT = re.compile(r"[^A-Za-z]")
 _GLOB_SPECIAL = re.compile(r"[*?\\]")
 
 Written = Callable[[str], str]
+# Where it is, and the name of the value there; empty where none may be written.
+_Span = tuple[int, int, str]
 
 
 def escaped(text: str) -> str:
@@ -95,8 +97,7 @@ class Names:
 
     def user_only(self, text: str) -> str:
         """Return the value of a variable: of all names only those of users stand in it."""
-        spans = [*self._secret_spans(text), *self._value_spans(text, self.given)]
-        return self._rendered(text, _apart(spans), escaped, REMOVED)
+        return self._rendered(text, self._joint_spans(text, self._value_spans(text, self.given)), escaped, REMOVED)
 
     def title(self, text: str) -> str:
         """Return a text for people: no secret in it, nor a user's name."""
@@ -115,7 +116,7 @@ class Names:
         wild = [
             one
             for one in varying(text, self.hosts, counts=counts)
-            if not any(start < one.end and one.start < end for start, end, _ in spans)
+            if not any(name and start < one.end and one.start < end for start, end, name in spans)
         ]
         spans = _apart([*spans, *((one.start, one.end, "") for one in wild)])
         glob = self._rendered(text, spans, glob_of, "*")
@@ -125,8 +126,18 @@ class Names:
     def _spans(self, text: str, start: int, prefer: Iterable[str], *, in_pattern: bool) -> list[tuple[int, int, str]]:
         own = {**self.given, **self.variables}
         ordered = {name: own[name] for name in prefer if name in own} | own
-        spans = [*self._secret_spans(text), *self._value_spans(text, ordered, any_case=in_pattern)]
-        return _apart([span for span in spans if span[0] >= start])
+        values = self._value_spans(text, ordered, any_case=in_pattern)
+        return [span for span in self._joint_spans(text, values) if span[0] >= start]
+
+    def _joint_spans(self, text: str, values: list[_Span]) -> list[_Span]:
+        """Return secrets and named values apart: a secret within a value goes with it, for its name says neither."""
+        secrets = self._secret_spans(text)
+        covering = []
+        for value in values:
+            touching = [one for one in secrets if one[0] < value[1] and value[0] < one[1]]
+            if value[2] and touching and all(value[0] <= one[0] and one[1] <= value[1] for one in touching):
+                covering.append(value)
+        return _apart([*covering, *secrets, *values])
 
     def _secret_spans(self, text: str) -> list[tuple[int, int, str]]:
         hidden = [(mark.start, mark.end, "") for mark in self._redactor.find(text)]
@@ -162,9 +173,18 @@ class Names:
             at = end
         return "".join([*parts, written(text[at:])])
 
+    def withheld(self) -> tuple[str, ...]:
+        """Return the variables whose values a secret is in, or is by chance the same word as a part of: no defaults."""
+        return tuple(name for name, value in self.variables.items() if self.holds_secret(self._without_users(value)))
+
+    def _without_users(self, text: str) -> str:
+        spans = [(start, end, "") for start, end, _ in self._value_spans(text, self.given)]
+        return self._rendered(text, _apart(spans), str, "\n")
+
     def shown_variables(self) -> dict[str, str]:
-        """Return the variables with their defaults, as templates."""
-        return {name: self.user_only(value) for name, value in self.variables.items()}
+        """Return the variables that have defaults with these, as templates."""
+        withheld = self.withheld()
+        return {name: self.user_only(value) for name, value in self.variables.items() if name not in withheld}
 
 
 def _apart(spans: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:

@@ -24,10 +24,20 @@ class Stretch:
     is_guess: bool = False
 
 
+_OCTETS = "(?:bytes?|octets?)"
 _CERTAIN = (
     ("queue id", re.compile(r"\b[0-9a-f]{8}(?= Message accepted)")),
     ("address", re.compile(r"\b[x\d]{1,3}(?:\.[x\d]{1,3}){3}\b")),
     ("duration", re.compile(r"\b\d+ bytes in \d+\.\d+(?:, \d+(?:\.\d+)? ?[KM]B/sec)?")),
+    # How much of a message has come: Postfix (BDAT, and Dovecot, which hands on by it), Exim, Exchange, RFC 3030.
+    # A limit, such as that of a 552, is the server's own and is not meant.
+    ("size", re.compile(rf"(?i)\b\d+(?= {_OCTETS},? (?:queued|received|accepted|stored|saved|read)\b)")),
+    ("size", re.compile(rf"(?i)(?:(?<=\bok: )|(?<=received ok, )|(?<=chunk ok, ))\d+(?= {_OCTETS}\Z)")),
+    (
+        "size",
+        re.compile(rf"(?i)(?:(?<=received )|(?<=accepted )|(?<=received \()|(?<=accepted \())\d+(?= {_OCTETS}\b)"),
+    ),
+    ("size", re.compile(r"(?i)\b\d+(?= byte chunk\b)|(?<= byte chunk, total )\d+")),
     ("date", re.compile(r"\b\d{1,2}:\d{2}:\d{2}(?: ?[+-]\d{4})?\b")),
 )
 _GUESSED = (

@@ -13,7 +13,7 @@ from runner.authoring.decoding import Login
 from runner.authoring.expected import Expected, Reading
 from runner.authoring.steps import Page, is_talkable
 from runner.authoring.turns import STARTTLS, Turn
-from runner.authoring.yaml_text import block, flow_mapping, is_value, is_writable, scalar
+from runner.authoring.yaml_text import block, flow_mapping, is_value, is_writable, printable, scalar
 from runner.sasl import MECHANISMS
 
 _GOODBYES = ("QUIT", "LOGOUT")
@@ -52,8 +52,10 @@ class Writer:
         """What the operator is to be told."""
         return self._page.guesses
 
-    def write(self) -> None:
-        """Write all turns, or those before what a run could not do again."""
+    def write(self, guesses: Sequence[str] = ()) -> None:
+        """Write all turns, or those before what a run could not do again; what was guessed before stands above them."""
+        for guess in guesses:
+            self._page.note(f"guessed: {printable(guess)}")
         at = 0
         while at < len(self._turns) and not self._is_over:
             at = self._turn(at)
@@ -162,7 +164,8 @@ class Writer:
             self._is_over = True
             return None
         if heard.event.expect and heard.event.expect not in found.lines:
-            self.guesses.append("an expectation that was asked for can't be written; another stands in its place")
+            told = "an expectation that was asked for can't be written; another stands in its place"
+            self._page.tell(told, told)
         if found.guessed:
             what = " and ".join(found.guessed)
             self.guesses.append(f"a star stands for what looks like {what}")

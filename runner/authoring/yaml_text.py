@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from runner.authoring.formatting.scalars import is_plain, keeps_quotes, quoted
+
 WIDTH = 120
 # What the loader refuses outside of double quotes, what PyYAML takes for a line's end, and what templates use inside.
 _UNWRITABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffc\ufffe\uffff\ud800-\udfff]")
@@ -36,22 +38,14 @@ def printable(text: str) -> str:
 
 
 def scalar(text: str, *, in_flow: bool = False) -> str:
-    """Return a text of one line as a value.
+    """Return a text of one line as a value, in quotes wherever these help who reads and `fmt` leaves them.
 
     >>> scalar("250 2.0.0 *"), scalar("a: b"), scalar("*")
     ('250 2.0.0 *', "'a: b'", "'*'")
     """
-    return text if _is_plain(text, in_flow=in_flow) else "'" + text.replace("'", "''") + "'"
-
-
-def _is_plain(text: str, *, in_flow: bool) -> bool:
-    if not text or text != text.strip() or "\t" in text or text.startswith(("---", "...")):
-        return False
-    if text[0] in _INDICATORS and not _PLAIN_MINUS.match(text):
-        return False
-    if ": " in text or " #" in text or text.endswith(":"):
-        return False
-    return not in_flow or not re.search(r"[,\[\]{}:]", text)
+    helps = (text[:1] in _INDICATORS and not _PLAIN_MINUS.match(text)) or (in_flow and ":" in text)
+    is_quoted = not is_plain(text, in_flow=in_flow) or (helps and keeps_quotes(text))
+    return quoted(text) if is_quoted else text
 
 
 def flow_list(texts: Iterable[str]) -> str:

@@ -72,7 +72,7 @@ def add_path_arguments(parser: argparse.ArgumentParser, more: str) -> None:
         nargs="*",
         metavar="PATH",
         help=f"scenario and fragment files, folders, mailproof.yaml{more};"
-        " default: mailproof.yaml and scenarios/ beside it",
+        " default: mailproof.yaml and scenarios/ beside it, or scenarios/ here where there is none",
     )
 
 

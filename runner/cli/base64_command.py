@@ -7,6 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from runner.cli.exit_codes import told_codes
 from runner.cli.streams import show, show_octets, tell
 from runner.errors import EXIT_PASSED, UsageError, escape
 
@@ -53,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         added.add_argument("--debug", action="store_true", help="show where in mailproof an internal error arose")
         added.add_argument("text", nargs="?", metavar="TEXT", help="the text; left out, it is asked for or read")
+        added.epilog = told_codes("base64", added)
         added.set_defaults(perform=act, parser=added, sasl=None)
         if name == "encode":
             added.add_argument(
@@ -98,6 +100,10 @@ def _encode_response(options: argparse.Namespace) -> int:
         )
     asked = "token" if mechanism == "xoauth2" else "password"
     secret = _read(asked, is_secret=True).decode("utf-8", "surrogateescape")
+    if not secret:
+        raise UsageError(f"the {asked} is empty: nothing was typed, or standard input holds nothing")
+    if "\n" in secret or "\r" in secret:
+        raise UsageError(f"a line end inside the {asked}: standard input holds more than its one line")
     for line in _responses(mechanism, user, secret):
         show(_encoded(line))
     return EXIT_PASSED

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from runner import __version__
 from runner.cli.changes import clear_facts, clueless, load_baseline, play_for_facts, tell_clueless
-from runner.cli.files import refuse_existing
+from runner.cli.exit_codes import told_codes
+from runner.cli.files import file_name, refuse_existing
 from runner.cli.output import add_output_arguments, now, style
 from runner.cli.reports import Reports
 from runner.cli.streams import show, tell
@@ -60,12 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             name,
             help=HELPS[name],
             description=description,
-            epilog=parser.epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
         added.add_argument("--debug", action="store_true", help="show where in mailproof an internal error arose")
         add(added)
+        added.epilog = told_codes(f"baseline {name}", added)
         added.set_defaults(perform=act, parser=added)
 
 
@@ -79,7 +80,7 @@ HELPS = {
 def _add_save(parser: argparse.ArgumentParser) -> None:
     _add_running_arguments(parser)
     saving = parser.add_argument_group("saving")
-    saving.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to write")
+    saving.add_argument("-o", "--output", type=file_name, required=True, metavar="FILE", help="the file to write")
     saving.add_argument("--force", action="store_true", help="write over a file that is there")
     saving.add_argument(
         "--runs", type=_runs, default=1, metavar="N", help="run N times, and mask what differs between them"

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner import __version__
+from runner.cli.exit_codes import told_codes
 from runner.cli.streams import OutputError, prepare, show, tell
 from runner.errors import EXIT_INTERRUPTED, EXIT_TOOL, EXIT_USAGE, InputError, MailproofError, escape
 
@@ -38,22 +39,38 @@ COMMANDS = {
     "schema": "",
     "completion": "",
 }
-_EXIT_CODES = """\
-exit codes: 0 passed · 1 something failed or erred, or nothing passed
-2 wrong usage or an invalid file, and nothing was connected
-3 mailproof or its surroundings failed · 130 interrupted · 143 terminated
-with --report nagios on standard output: those of a monitoring plugin"""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        tell(f"{self.prog}: {escape(message)}\n{self.prog} --help tells more")
+        tell(f"{_fitted(f'{self.prog}: {escape(message)}')}\n{self.prog} --help tells more")
         sys.exit(EXIT_USAGE)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse what is none of an argument's choices, with the one that is near; argparse itself names them all."""
+        if action.choices is not None and value not in action.choices:
+            from runner.language.template import did_you_mean  # noqa: PLC0415
+
+            if near := did_you_mean(str(value), map(str, action.choices), ""):
+                raise argparse.ArgumentError(action, f"invalid choice: '{value}'; {near}")
+        super()._check_value(action, value)
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         """Print help or version; argparse itself passes over what can't be written."""
         if message and file is not sys.stderr:
             show(message.rstrip("\n"))
+
+
+def _fitted(text: str) -> str:
+    """Return a text in lines of a terminal's width, which would break it inside of words; elsewhere as it is."""
+    if not sys.stderr.isatty():
+        return text
+    from textwrap import fill  # noqa: PLC0415 -- wrong usage is rare
+
+    from runner.cli.output import terminal_columns  # noqa: PLC0415
+
+    width = terminal_columns(sys.stderr)
+    return fill(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def load_command(name: str) -> Any:
@@ -66,10 +83,10 @@ def make_parser(command_name: str = "") -> argparse.ArgumentParser:
     parser = _Parser(
         prog="mailproof",
         description="Replays conversations with mail servers from YAML scenarios\nand says in a table what passed.",
-        epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.epilog = told_codes("", parser)
     parser.add_argument("-V", "--version", action="version", version=f"mailproof {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in [command_name] if command_name else COMMANDS:
@@ -78,13 +95,13 @@ def make_parser(command_name: str = "") -> argparse.ArgumentParser:
             name,
             help=command.HELP,
             description=command.DESCRIPTION,
-            epilog=_EXIT_CODES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             # An option that is added one day must not change what a script's abbreviation means.
             allow_abbrev=False,
         )
         added.add_argument("--debug", action="store_true", help="show where in mailproof an internal error arose")
         command.add_arguments(added)
+        added.epilog = told_codes(name, added)
         added.set_defaults(perform=command.perform, parser=added)
     return parser
 

@@ -8,7 +8,8 @@ from collections.abc import Container, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from runner.cli.streams import tell
+from runner.cli.files import write_whole
+from runner.cli.streams import show, tell
 from runner.errors import escape
 
 if TYPE_CHECKING:
@@ -54,10 +55,33 @@ def run_command(
     for name, value in made.variables.items():
         if name.startswith(_GIVEN) and name not in variables:
             words += ["--var", f"{name}={value}"]
+    for name in made.missing:
+        if name not in variables:
+            words += ["--var", f"{name}={name.upper()}"]
     for name in made.secrets:
         if name in given or name not in secrets:
             words += ["--secret", given.get(name, name)]
     return escape(shlex.join(words))
+
+
+def keep_elsewhere(text: str) -> None:
+    """Keep a recording whose own place can't be written: in a temporary file, else on standard output; tell where."""
+    import os  # noqa: PLC0415 -- few recordings come to that
+    import tempfile  # noqa: PLC0415
+    from contextlib import suppress  # noqa: PLC0415
+
+    path = ""
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="mailproof-recording-", suffix=".yaml")
+        os.close(descriptor)
+        write_whole(path, text, is_private=True)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(path)  # noqa: PTH108 -- there may be none
+        tell("the recording follows on standard output")
+        show(text.removesuffix("\n"))
+        return
+    tell(f"the recording is kept in {path}")
 
 
 def advise(path: str, command: str, guesses: Iterable[str], *, is_first: bool = True) -> None:

@@ -28,9 +28,27 @@ _DEVICES = ("/dev/", "/proc/")
 def add_file_arguments(parser: argparse._ActionsContainer, what: str) -> None:
     """Add `-o FILE` and `--force` of a command whose result is a text, as `deliver` reads them."""
     parser.add_argument(
-        "-o", "--output", default="-", metavar="FILE", help=f"write {what} to FILE, not on the terminal"
+        "-o",
+        "--output",
+        type=file_name,
+        default="-",
+        metavar="FILE",
+        help=f"write {what} to FILE, not on the terminal",
     )
     parser.add_argument("--force", action="store_true", help="write over a file that is there")
+
+
+def file_name(text: str) -> str:
+    """Return the name that stands behind `-o`, of every command that has it.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty, as a shell's variable that was never set.
+    """
+    if not text:
+        import argparse  # noqa: PLC0415 -- else for the types alone
+
+        raise argparse.ArgumentTypeError("an empty name is no file")
+    return text
 
 
 def deliver(text: str, options: argparse.Namespace, *, is_private: bool = False) -> bool:
@@ -54,12 +72,32 @@ def refuse_existing(path: str, *, is_forced: bool, advice: str = "") -> None:
     """Refuse to write over what is there, before any work is done for it.
 
     Raises:
-        UsageError: there is a file, or no folder for one.
+        UsageError: there is a file, or no folder for one, or it is a folder's name.
     """
+    if path.endswith("/"):
+        raise UsageError(f"'{path}' is a folder, and here one file is written: name it, {path}FILE")
     if not is_forced and os.path.lexists(path) and not is_special(path):
         raise UsageError(f"'{path}' is there already; --force writes over it{advice}")
     if not Path(path).absolute().parent.is_dir():
         raise UsageError(f"there is no folder for '{path}'")
+
+
+def make_folder(path: str) -> None:
+    """Make a folder if it is missing, but none above it: a slip in a long path makes no tree of folders.
+
+    Raises:
+        UsageError: there is something else of that name, or no folder for it.
+        OSError: it can't be made.
+    """
+    folder = Path(path)
+    if folder.is_dir():
+        return
+    if os.path.lexists(folder):
+        raise UsageError(f"'{folder}' is no folder; name another one")
+    if not folder.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder for '{path}'; only the last one of a path is made")
+    with _named(path):
+        folder.mkdir(exist_ok=True)
 
 
 def write_whole(path: str, text: str, *, is_private: bool, may_replace: bool = True) -> None:

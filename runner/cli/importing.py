@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.cli.drafted import add_draft_arguments, advise, run_command
-from runner.cli.files import add_file_arguments, refuse_existing, write_whole
+from runner.cli.files import add_file_arguments, make_folder, refuse_existing, write_whole
 from runner.cli.streams import show, tell
 from runner.dataclass import dataclass
 from runner.errors import EXIT_PASSED, UsageError, escape
@@ -27,7 +27,7 @@ from telnet, nc or openssl s_client, written by swaks, printed with C: and S:
 before the lines, or probed by blackbox_exporter. Passwords are not written.
 
   mailproof import telnet.txt -o relay.yaml
-  mailproof import *.txt -o scenarios/          several, into a folder
+  mailproof import *.txt -o scenarios/          several, into a folder, made if need be
   swaks --to bob@example.com | mailproof import -
 
 Where a transcript leaves open who said what, it asks: C: or S: before a line
@@ -73,6 +73,8 @@ def perform(options: argparse.Namespace) -> int:
         _show(found)
         return EXIT_PASSED
     places = _places(found, options.output)
+    if options.output.endswith("/"):
+        make_folder(options.output)
     for path in places:
         refuse_existing(path, is_forced=options.force)
     for number, (one, path) in enumerate(zip(found, places, strict=True)):
@@ -179,15 +181,13 @@ def _places(found: Sequence[_Scenario], output: str) -> list[str]:
     """Return the file of each scenario.
 
     Raises:
-        UsageError: several are to go into one file, or a folder is missing.
+        UsageError: several are to go into one file.
     """
     is_folder = output.endswith("/") or Path(output).is_dir()
     if not is_folder and len(found) > 1:
         raise UsageError(f"{len(found)} scenarios can't go into one file; -o FOLDER/ gives each its own")
     if not is_folder:
         return [output]
-    if not Path(output).is_dir():
-        raise UsageError(f"there is no folder '{output}'")
     taken: dict[str, int] = {}
     places: list[str] = []
     for one in found:

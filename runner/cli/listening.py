@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from runner.cli import debugging
-from runner.cli.files import refuse_existing, write_whole
+from runner.cli.files import make_folder, refuse_existing, write_whole
 from runner.cli.signals import handled_by
 from runner.cli.streams import tell
 from runner.errors import EXIT_PASSED, EXIT_TERMINATED, EXIT_TOOL, ToolError, UsageError, escape
@@ -96,7 +96,9 @@ def listen(options: argparse.Namespace, target: Target, endpoint: Endpoint, wish
 def _refuse(options: argparse.Namespace, target: Target) -> None:
     """Refuse what contradicts itself or would do nothing."""
     if options.output == "-":
-        raise UsageError("--listen writes a file for each connection: name it, -o FILE, or a folder for all, -o FOLDER")
+        raise UsageError(
+            "--listen writes a file for each connection: name it, -o FILE, or a folder for all, -o FOLDER/"
+        )
     if target.command:
         raise UsageError(f"'{target.name}' is a command, and --listen reaches servers by their address")
     if target.protocol == "tcp":
@@ -149,13 +151,18 @@ def _tell_how(proxy: Proxy, target: Target, ca: Path | None) -> None:
 class _Places:
     """Where the scenarios go: FILE, FILE-2 and so on, or numbered ones in a folder; none over a file without --force.
 
+    A name that ends in / is a folder, made if it is missing.
+
     Raises:
         UsageError: the first can't be there.
+        OSError: the folder can't be made.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._is_forced: bool = options.force
         path = Path(options.output)
+        if options.output.endswith("/"):
+            make_folder(options.output)
         self._is_folder = path.is_dir()
         self._base = path / f"{_NAME}.yaml" if self._is_folder else path
         self._number = 0
@@ -204,17 +211,18 @@ class _Writer:
         if conversation is None:
             return
         from runner.authoring.draft import draft  # noqa: PLC0415
-        from runner.cli.drafted import advise, run_command, tls_words  # noqa: PLC0415
+        from runner.cli.drafted import advise, keep_elsewhere, run_command, tls_words  # noqa: PLC0415
         from runner.cli.editing import fitted  # noqa: PLC0415
 
+        made = draft(conversation, expect=self._options.expect, title=self._options.name)
         try:
-            made = draft(conversation, expect=self._options.expect, title=self._options.name)
             path = self._places.next()
             write_whole(path, fitted(made.text, path), is_private=False, may_replace=self._options.force)
         except (OSError, UsageError) as error:
             reason = (getattr(error, "strerror", "") or str(error)).lower()
             tell(f"mailproof: {who}: the scenario can't be written: {escape(reason)}")
             self.has_failed = True
+            keep_elsewhere(made.text)
         else:
             self.written += 1
             command = run_command(path, self._options.target, made, more=tls_words(self._options))

@@ -80,12 +80,14 @@ def _next(kind: str, path: str) -> list[str]:
 
 def _run(kind: str, path: str) -> str:
     """Return the command that runs a scenario: with the project's targets, or with all that it needs."""
-    from runner.language.project import find_project  # noqa: PLC0415
+    from runner.language.project import find_project, load_project  # noqa: PLC0415
 
-    words = ["mailproof run", quote(path)]
-    if find_project(Path.cwd()) is not None:
+    words, known = ["mailproof run", quote(path)], KINDS[kind]
+    if (found := find_project(Path.cwd())) is not None:
+        project = load_project(found, [])  # what is wrong with it is for the command that comes next
+        if known.session and (project is None or known.session_target not in project.targets):
+            words.append(f"--session {known.session}")
         return " ".join(words)
-    known = KINDS[kind]
     words.append(f"--target {known.url}")
     if known.session:
         words.append(f"--session {known.session}")

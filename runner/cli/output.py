@@ -66,7 +66,7 @@ def style(options: argparse.Namespace) -> Style:
         verbosity = "verbose"
     elif options.quiet:
         verbosity = "quiet"
-    return Style(columns=_columns(), has_colour=has_colour(options, sys.stdout), verbosity=verbosity)
+    return Style(columns=terminal_columns(sys.stdout), has_colour=has_colour(options, sys.stdout), verbosity=verbosity)
 
 
 def file_style(options: argparse.Namespace) -> Style:
@@ -76,13 +76,16 @@ def file_style(options: argparse.Namespace) -> Style:
     return Style(columns=FALLBACK_COLUMNS, verbosity="verbose" if options.verbose else "normal")
 
 
-def _columns() -> int:
-    """Return the terminal's width, as `shutil.get_terminal_size` does; that module costs 3 ms to import."""
+def terminal_columns(stream: IO[str]) -> int:
+    """Return the width of the terminal behind a stream.
+
+    As `shutil.get_terminal_size` does; that module costs 3 ms to import.
+    """
     told = os.environ.get("COLUMNS", "")
     if told.isascii() and told.isdigit() and int(told[:6]):
         return int(told[:6])
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or FALLBACK_COLUMNS
+        return os.get_terminal_size(stream.fileno()).columns or FALLBACK_COLUMNS
     except (OSError, ValueError):
         return FALLBACK_COLUMNS
 

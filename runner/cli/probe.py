@@ -6,7 +6,7 @@ import argparse
 import shlex
 from typing import TYPE_CHECKING
 
-from runner.cli.files import refuse_existing, write_whole
+from runner.cli.files import file_name, refuse_existing, write_whole
 from runner.cli.streams import show, tell
 from runner.errors import EXIT_FAILED, EXIT_PASSED, Problem, SourceFile, UsageError, escape
 
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        default="",
+        type=file_name,
         metavar="FILE",
         help="write a scenario that pins the one target down, '-' shows it",
     )
@@ -82,7 +82,7 @@ def perform(options: argparse.Namespace) -> int:
     surveyor = _Surveyor(options)
     if options.output and len(surveyor.targets) > 1:
         raise UsageError("-o pins one server down, and here are several: name one TARGET")
-    if options.output not in ("", "-"):
+    if options.output not in (None, "-"):
         refuse_existing(options.output, is_forced=options.force)
     surveys = surveyor.survey()
     if surveyor.code:

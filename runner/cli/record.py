@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from runner.cli import debugging
-from runner.cli.drafted import add_draft_arguments, advise, run_command, tls_words
+from runner.cli.drafted import add_draft_arguments, advise, keep_elsewhere, run_command, tls_words
 from runner.cli.files import add_file_arguments, refuse_existing, write_whole
 from runner.cli.signals import handled_by
 from runner.cli.streams import show, tell
@@ -150,6 +150,7 @@ class _Recording:
         )
         self.dialogue.kept.title = options.name
         self._saved: tuple[str, int] = ("", -1)
+        self._own: set[str] = set()  # every file that this recording has written
 
     def run(self) -> int:
         """Record, write, and return the exit code."""
@@ -171,7 +172,9 @@ class _Recording:
         code = EXIT_PASSED
         with handled_by(terminate, *_SIGNALS), Call(endpoint, wish, self.dialogue) as call:
             place = (self._target.host, self._target.port)
-            recorder = Recorder(call, prompt, hands, place, self._options.timeout)
+            recorder = Recorder(
+                call, prompt, hands, place, self._options.timeout, if_silent=self._target.advice_if_silent
+            )
             if prompt.is_terminal:
                 self.screen.tell("note", f"{endpoint}; /help tells what else there is, Ctrl-D ends")
             try:
@@ -238,7 +241,8 @@ class _Recording:
         from runner.cli.editing import fitted  # noqa: PLC0415
         from runner.recording.commands import RefusedError  # noqa: PLC0415
 
-        may_replace = self._options.force or path == self._saved[0]
+        place = os.path.realpath(path)
+        may_replace = self._options.force or place in self._own
         version = self.dialogue.kept.version
         try:
             refuse_existing(path, is_forced=may_replace)
@@ -248,6 +252,7 @@ class _Recording:
         except OSError as error:
             raise RefusedError(f"'{path}' can't be written: {(error.strerror or str(error)).lower()}") from error
         self._saved = (path, version)
+        self._own.add(place)
 
     def _finish(self) -> int:
         """Write the scenario or show it; return an exit code if that failed."""
@@ -271,22 +276,9 @@ class _Recording:
                 self._write(path)
         except RefusedError as refused:
             tell(f"mailproof: {escape(str(refused))}")
-            self._rescue()
+            keep_elsewhere(self._draft().text)
             return EXIT_TOOL
         return self._advise(path)
-
-    def _rescue(self) -> None:
-        """Keep the recording somewhere else, where its own place can't be written."""
-        text = self._draft().text
-        try:
-            descriptor, path = tempfile.mkstemp(prefix="mailproof-recording-", suffix=".yaml")
-            with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123
-                file.write(text)
-        except OSError:
-            tell("the recording follows on standard output")
-            show(text.removesuffix("\n"))
-            return
-        tell(f"the recording is kept in {path}")
 
     def _advise(self, path: str) -> int:
         """Tell what was written and what to type next."""

@@ -66,11 +66,11 @@ def _text(kind: Kind) -> str:
 
 def _fill(folder: Path, *, is_forced: bool) -> None:
     """Write all schemas into a folder; those of an older version there are taken for what they are, files."""
-    from runner.cli.files import refuse_existing, write_whole  # noqa: PLC0415
+    from runner.cli.files import make_folder, refuse_existing, write_whole  # noqa: PLC0415
 
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"'{escape(str(folder))}' is a file; for one schema name its kind: {', '.join(KINDS)}")
-    folder.mkdir(exist_ok=True)
+    make_folder(str(folder))
     paths = {kind: str(folder / schema_name(kind)) for kind in KINDS}
     for path in paths.values():
         refuse_existing(path, is_forced=is_forced)

@@ -87,7 +87,8 @@ def add_scenario_arguments(parser: argparse.ArgumentParser) -> None:
         "paths",
         nargs="*",
         metavar="PATH",
-        help="scenario files and folders, or pack: for the bundled ones; default: scenarios/ beside mailproof.yaml",
+        help="scenario files and folders, or pack: for the bundled ones;"
+        " default: scenarios/ beside mailproof.yaml, or here where there is none",
     )
     choice = parser.add_argument_group("choosing")
     repeatable(
@@ -290,7 +291,7 @@ def _refuse_open_secrets(selection: Selection) -> None:
 def scenario_files(paths: list[str], root: Path | None) -> list[ScenarioFile]:
     """Return the scenario files that the paths stand for, each once, folders in the order of names.
 
-    Without paths they are those of scenarios/ in `root`, the project file's folder.
+    Without paths they are those of scenarios/ in `root`, the project file's folder, or here where there is none.
 
     Raises:
         UsageError: a path leads nowhere or can't be read, or there is none to go by.
@@ -307,9 +308,11 @@ def scenario_files(paths: list[str], root: Path | None) -> list[ScenarioFile]:
 
 
 def _default_folder(root: Path | None) -> str:
-    if root is not None and (root / "scenarios").is_dir():
-        return os.path.relpath(root / "scenarios")
-    where = "beside mailproof.yaml" if root is not None else "and no mailproof.yaml from here upwards"
+    folder = (root if root is not None else Path()) / "scenarios"
+    if folder.is_dir():
+        return os.path.relpath(folder)
+    beside = f"beside {shown_path(root / PROJECT_FILE)}" if root is not None else ""
+    where = beside or "here, and no mailproof.yaml from here upwards"
     raise UsageError(
         f"which scenarios? name files or folders, or pack: for the bundled ones; there is no scenarios/ {where}"
     )

@@ -26,7 +26,9 @@ GLUED_COMMENT = "a '#' after a blank begins a comment"
 _GLUED = re.compile(r"[ \t](#+)(?=[^\s#])")
 # What stands before a value: `- `, `key: `, or both.
 _BEFORE_VALUE = re.compile(r"""\s*(?:- +)*(?:(?:[^\s'"{\[#][^:#]*?|'[^']*'|"[^"]*") *:(?: +|$))?""")
-_COMMENT = re.compile(r"\s+#(?:\s.*)?$")
+# A text up to its comment; in quotes that begin a word there is none.
+_BEFORE_COMMENT = re.compile(r"""(?:(?<!\S)(?:'(?:[^']|'')*'|"(?:[^"\\]|\\.)*")(?!\S)|(?!\s+#(?:\s|$)).)*""")
+_IN_QUOTES = re.compile(r"""'[^']*'|"[^"]*"|\$\{[^{}]*\}""")
 # One value of a flow collection with a placeholder in it: from after `[`, `,` or `key: ` to before `,` or `]`.
 _BARE_PLACEHOLDER = re.compile(
     r"""(?<![^\s\[{,])(?:(?!:\s)[^\[\]{},'"\s])(?:(?!:\s)[^\[\]{},'"])*(?:\{[^{}'"]*\}[^\[\]{},'"]*)+"""
@@ -81,10 +83,16 @@ def quoted_line(line: str) -> str:
     """
     match = _BEFORE_VALUE.match(line)
     start = match.end() if match else 0
-    value = _COMMENT.sub("", line[start:]).rstrip()
+    value = _without_comment(line[start:])
     if not value or value[0] in "'\"":
         return ""
     return line[:start] + quote(value) + line[start:][len(value) :].rstrip()
+
+
+def _without_comment(text: str) -> str:
+    """Return what a line says, without the comment and the blanks behind it."""
+    match = _BEFORE_COMMENT.match(text)
+    return match[0].rstrip() if match else ""
 
 
 def quoted_value(source: SourceFile, span: Span) -> str:
@@ -156,7 +164,7 @@ class _Fault:
         """Say that the line's value wants quotes, and how it looks with them."""
         mended = quoted_line(self.line)
         column = self.value_column
-        width = len(_COMMENT.sub("", self.line[column - 1 :]).rstrip())
+        width = len(_without_comment(self.line[column - 1 :]))
         return self.slip(column, width, message, f"write: {mended.strip()}" if mended else "", mended)
 
 
@@ -180,7 +188,7 @@ def _braces(fault: _Fault) -> Slip | None:
 def _colon(fault: _Fault) -> Slip | None:
     if "mapping values are not allowed" not in fault.problem:
         return None
-    value = _COMMENT.sub("", fault.line[fault.value_column - 1 :]).rstrip()
+    value = _without_comment(fault.line[fault.value_column - 1 :])
     if fault.column < fault.value_column or not value:
         advice = "line it up with the key that it belongs beside, or quote the text that it goes on"
         return fault.slip(fault.column, 1, "this line is indented as if it went on with the text above", advice)
@@ -230,7 +238,7 @@ def _colon_in_flow(fault: _Fault) -> Slip | None:
 
 
 def _is_in_flow(before: str) -> bool:
-    bare = re.sub(r"""'[^']*'|"[^"]*"|\$\{[^{}]*\}""", "", before)
+    bare = _IN_QUOTES.sub("", before)
     return (
         "'" not in bare and '"' not in bare and (bare.count("[") > bare.count("]") or bare.count("{") > bare.count("}"))
     )
@@ -267,12 +275,33 @@ def _after_quote(fault: _Fault) -> Slip | None:
 def _unclosed(fault: _Fault) -> Slip | None:
     if "parsing a flow" not in fault.context:
         return None
-    opening, closing = ("[", "]") if "sequence" in fault.context else ("{", "}")
+    line, column, opening = _opening(fault)
+    closing = "]" if opening == "[" else "}"
     advice = f"close it; a text that starts with '{opening}', or has brackets or ',' inside '[ ]', wants quotes"
-    if fault.opening[0] == fault.number:
+    if line == fault.number:
         return fault.slip(fault.column, 1, f"',' or '{closing}' is due here", advice)
-    span = Span(fault.source, *fault.opening)
+    span = Span(fault.source, line, column)
     return Slip(Problem(span, f"the '{opening}' that opens here is not closed by line {fault.number}", advice))
+
+
+def _opening(fault: _Fault) -> tuple[int, int, str]:
+    """Return line, column and sign of the bracket that is not closed.
+
+    Where a value is missing the parser tells the place of that, and not of the bracket around it.
+    """
+    if "node" not in fault.context:
+        return *fault.opening, "[" if "sequence" in fault.context else "{"
+    closed = 0
+    for number in range(fault.number, 0, -1):
+        line = fault.parsed.line(number)
+        text = _IN_QUOTES.sub(
+            lambda match: " " * len(match[0]), line[: fault.column - 1] if number == fault.number else line
+        )
+        for at in range(len(_without_comment(text)) - 1, -1, -1):
+            closed += (text[at] in "]}") - (text[at] in "[{")
+            if closed < 0:
+                return number, at + 1, text[at]
+    return *fault.opening, "{"
 
 
 def _no_key(fault: _Fault) -> Slip | None:

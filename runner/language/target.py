@@ -95,6 +95,15 @@ class Target:
     plaintext_secrets: bool = False
     greylisting: float | None = None
 
+    @property
+    def advice_if_silent(self) -> str:
+        """What may be the reason where the server greets nobody, to be put behind that; nothing if nothing is known."""
+        secure = f"{self.scheme}s"
+        if secure not in SCHEMES or not self.host or self.command:
+            return ""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"; a server of implicit TLS is silent until the handshake: {secure}://{host}:{self.port}?"
+
 
 class Place(NamedTuple):
     """What a URL says; the fields are those of Target."""

@@ -41,11 +41,15 @@ class Certificates:
         """Return a certificate and its key in PEM.
 
         Raises:
-            UsageError: the extra is not installed.
+            UsageError: the extra is not installed, or no certificate can be so: a part of a name is too long for one.
         """
         if wish not in self._made:
             _require_extra()
-            self._made[wish] = self._make(wish)
+            try:
+                self._made[wish] = self._make(wish)
+            except ValueError as error:
+                why = str(error) or f"the name '{wish.issuer}'"
+                raise UsageError(f"no certificate can be made as it is wanted: {why}") from error
         return self._made[wish]
 
     @property

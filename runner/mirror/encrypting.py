@@ -39,10 +39,15 @@ _FAULTS = {
     "name": FaultKind.TLS_NAME,
     "protocol": FaultKind.TLS_PROTOCOL,
 }
-# Distinguished names as RFC 4514 writes them, of plain parts; those that are tried before what is made of a pattern.
-_NAME = re.compile(
-    r"(?:(?:CN|OU|O|L|ST)=[^,+\"\\<>;=#]+|C=[A-Z]{2})(?:,(?:(?:CN|OU|O|L|ST)=[^,+\"\\<>;=#]+|C=[A-Z]{2}))*"
-)
+# Distinguished names as RFC 4514 sections 2.4 and 3 write them, and so `runner.certificate` reads them: what has a
+# meaning in them stands behind a backslash, and so do a blank at either end and a hash at the beginning.
+_CHAR = r"(?:[^\0\ud800-\udfff,+\"\\<>;]|\\[,+\"\\<>;]|\\00)"
+_VALUE = rf"(?:(?![ #]){_CHAR}|\\[ #])(?:{_CHAR}*(?:(?! ){_CHAR}|\\ ))?"
+# Most of those that have no name here, and DC, are ASCII alone.
+_KINDS = r"(?:CN|OU|O|L|ST|STREET|UID|(?:DC|[0-9]+(?:\.[0-9]+)+)(?==[\x01-\x2b\x2d-\x7f]+(?:,|\Z)))"
+_PAIR = rf"(?:{_KINDS}={_VALUE}|C=[A-Za-z]{{2}})"
+_NAME = re.compile(rf"{_PAIR}(?:[,+]{_PAIR})*")
+# Those that are tried before what is made of a pattern.
 _ISSUERS = (
     "CN=mirror's own CA",
     "CN=mirror's own CA,O=Mirror,C=XX",
@@ -93,8 +98,11 @@ def _certificate(case: Case, shadow: Shadow, wish: TlsWish, own: TlsExpectation 
 
 def _issuer(pattern: Pattern) -> str:
     """Return the name of an issuer that is as a pattern wants it."""
+    from runner.certificate import escaped  # noqa: PLC0415 -- few cases use TLS
+
     made = texts(pattern)
-    for name in (*_ISSUERS, *made, *(f"CN={text}" for text in made)):
+    parts = [f"CN={one}" for text in made for one in (text, escaped(text))]
+    for name in (*_ISSUERS, *made, *parts):
         if _NAME.fullmatch(name) and pattern.match_line(name) is not None:
             return name
     raise CantShowError(f"no issuer is found that fits {pattern}")

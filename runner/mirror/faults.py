@@ -15,6 +15,7 @@ from runner.errors import UsageError
 from runner.language.template import did_you_mean
 from runner.language.values import parse_duration
 from runner.mirror.shadow import Place
+from runner.report.layout import cut
 
 Kind = Literal["close", "reset", "garbage", "half", "silence", "delay", "reply", "wrong-tls"]
 Tls = Literal["", "expired", "untrusted", "name", "protocol"]
@@ -23,6 +24,10 @@ _WORDS = ("close", "reset", "garbage", "half", "silence")
 _TLS_KINDS = tuple(kind for kind in get_args(Tls) if kind)
 _REPLY = re.compile(r"([2-5][0-9][0-9]|\+OK|-ERR|OK|NO|BAD|BYE)(?: (.*))?", re.DOTALL)
 _TIMES = re.compile(r"(.+)\*([0-9]{1,6})", re.DOTALL)
+# A step by its number or line, and how much is told of those that have names.
+_BY_PLACE = re.compile(r":?[0-9]+")
+_MOST_NAMES = 8
+_NAME_WIDTH = 40
 #: What is told of a fault that is none.
 KNOWN = "close, reset, delay:5s, a code such as 451, garbage, half, silence, wrong-tls"
 
@@ -156,8 +161,18 @@ class Tally:
                 continue
             if meant:
                 raise UsageError(f"--fault {wish.step}=…: {_why_never(wish)}")
-            advice = did_you_mean(wish.step, self._labels, "") or f"the steps have numbers from 1 to {self._most}"
-            raise UsageError(f"--fault {wish.step}=…: there is no such step; {advice}")
+            raise UsageError(f"--fault {wish.step}=…: there is no such step; {self._meant_by(wish.step)}")
+
+    def _meant_by(self, step: str) -> str:
+        """Return which steps there are: the one that is near, else their numbers and, to a name, the first names."""
+        numbers = f"the steps have numbers from 1 to {self._most}"
+        if _BY_PLACE.fullmatch(step):
+            return numbers
+        if near := did_you_mean(step, self._labels, ""):
+            return near
+        names = [f"'{cut(label, _NAME_WIDTH)}'" for label in list(self._labels)[:_MOST_NAMES]]
+        more = len(self._labels) - len(names)
+        return f"{numbers} and are called {', '.join(names)}" + (f" and {more} more" if more else "")
 
 
 def _why_never(wish: Wish) -> str:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from runner.player.player import Player
     from runner.protocol import Owed
 
-# What a plain scheme would be if the server began with a handshake.
-_IMPLICIT_TLS = {"smtp": "smtps", "submission": "submissions", "pop3": "pop3s", "imap": "imaps"}
 # How many characters of a reply that is not whole are shown.
 SHOWN = 512
 # What a server owes, as a reason calls it; the rest are commands.
@@ -123,14 +121,9 @@ def too_late(player: Player, link: Link, wanted: object, limit: str) -> StepEnde
 
 def _why_nothing(player: Player, link: Link) -> str:
     """Return what may be the reason where nothing at all came, to be put behind it."""
-    machine, target = link.machine, player.target
+    machine = link.machine
     if not machine.greeted:
-        is_plain = link.tls is None and target.host and not target.command
-        secure = _IMPLICIT_TLS.get(target.scheme) if is_plain else None
-        if secure is None:
-            return ""
-        host = f"[{target.host}]" if ":" in target.host else target.host
-        return f"; a server of implicit TLS is silent until the handshake: {secure}://{host}:{target.port}?"
+        return player.target.advice_if_silent if link.tls is None else ""
     if machine.owed:
         return ""
     why = "the message is not at its end" if machine.in_message else "every line sent has had its reply"

@@ -91,10 +91,16 @@ class _Caller:
 def told(fault: Fault, endpoint: Endpoint) -> str:
     """Return why there is no connection, and what to do about a certificate that is not trusted here."""
     if fault.kind is FaultKind.TLS_UNTRUSTED:
-        return f"{fault}; a CA of your own is named by --ca FILE, and --no-verify takes any certificate"
+        return advised(fault)
     if fault.kind.name.startswith("TLS_"):
         return f"the TLS handshake with {endpoint} failed: {fault}"
     return f"no connection to {endpoint}: {fault}"
+
+
+def advised(fault: Fault) -> str:
+    """Return what a fault is, and what to do about a certificate that is not trusted here."""
+    advice = "; a CA of your own is named by --ca FILE, and --no-verify takes any certificate"
+    return f"{fault}{advice}" if fault.kind is FaultKind.TLS_UNTRUSTED else str(fault)
 
 
 class Call:

@@ -16,7 +16,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "tls": ("", "begin TLS; typing STARTTLS does the same"),
     "auth": ("[MECHANISM]", "log in; without a name by the strongest that is offered"),
     "data": ("FILE", "send a message from a file, after DATA; or a literal"),
-    "expect": ("SHORTFORM", "what the scenario expects of the last reply: 550 5.1.1 *"),
+    "expect": ("SHORTFORM", "what the scenario expects of the last reply: 550 5.1.1"),
     "undo": ("", "take the last exchange out of the scenario"),
     "name": ("TITLE", "give the scenario its name"),
     "show": ("", "show the scenario so far"),

@@ -187,6 +187,11 @@ class Dialogue:
         return f"the {name}" if name == "greeting" else f"the reply to {name}"
 
     @property
+    def is_silent(self) -> bool:
+        """Whether there is a connection and nothing has come over it, not even a handshake."""
+        return self.peer is not None and self.kept.is_empty and not self._raw
+
+    @property
     def awaits_message(self) -> bool:
         """Whether what is owed is the reply to a whole message, which has more time."""
         return bool(self.machine.owed) and self.machine.owed[0].to == "message"

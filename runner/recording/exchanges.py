@@ -23,6 +23,7 @@ class Exchanges:
         self._speech = speech
         self._typed: TypedLogin | None = None
         self._played: Login | None = None
+        self._is_line = False  # a login by one line waits for its reply
 
     @property
     def is_played(self) -> bool:
@@ -46,7 +47,8 @@ class Exchanges:
         elif machine.password_at is not None and (found := machine.password_at.match(text)):
             values = {"password": _unquoted(found[1])}
             self._learn(values, found[1])
-            self._keep(values, is_refused=False)
+            self._keep(values)
+            self._is_line = True
 
     def respond(self, text: str, asked: Asked, who: Who) -> bytes:
         """Return the line that answers a challenge with what was typed."""
@@ -71,10 +73,13 @@ class Exchanges:
     def settle(self, event: Reply) -> None:
         """Take note of the reply that ends an exchange."""
         login, machine = self._typed, self._speech.machine
-        if login is None or event.is_challenge or machine.in_auth:
+        is_amid = event.owed is None or event.is_challenge or machine.in_auth
+        if is_amid or not (login or self._is_line):
             return
-        self._typed = None
-        self._keep(login.values, is_refused=machine.is_refusal(event))
+        if login is not None:
+            self._keep(login.values)
+        self._typed, self._is_line = None, False
+        self._judge(event)
 
     # Played.
 
@@ -96,7 +101,8 @@ class Exchanges:
         """Log in by a line of the protocol's own, which holds something made of the password."""
         self._speech.kept.begin()
         self._speech.redactor.learn("password", line.rpartition(b" ")[2])
-        self._keep(values, is_refused=False)
+        self._keep(values)
+        self._is_line = True
         return self._speech.send(decode(line), "client")
 
     def answered(self, event: Reply, reply: ServerReply) -> bytes:
@@ -112,13 +118,18 @@ class Exchanges:
                 return self._put(login, speech.machine.response(b"*", is_initial=False) + b"\r\n")
         self._played = None
         speech.kept.make_exchange(login.mechanism.name, reply)
-        is_refused = speech.machine.is_refusal(event)
-        self._keep(dict(login.values), is_refused=is_refused)
+        self._keep(dict(login.values))
         if wrong := login.judge(event):
             speech.note(wrong)
-        if is_refused:
-            speech.note("refused; /undo takes it out of the scenario")
+        self._judge(event)
         return b""
+
+    def _judge(self, event: Reply) -> None:
+        """Take note of what became of a login, however it was made."""
+        speech = self._speech
+        speech.kept.current.is_refused = speech.machine.is_refusal(event)
+        if speech.kept.current.is_refused:
+            speech.note("refused; /undo takes it out of the scenario")
 
     def _put(self, login: Login, line: bytes) -> bytes:
         speech = self._speech
@@ -133,9 +144,8 @@ class Exchanges:
 
     # What is kept, and what is hidden.
 
-    def _keep(self, values: dict[str, str], *, is_refused: bool) -> None:
+    def _keep(self, values: dict[str, str]) -> None:
         turn = self._speech.kept.current
-        turn.is_refused = is_refused
         for name, value in values.items():
             (turn.values if name == "username" else turn.secrets)[name] = value
 

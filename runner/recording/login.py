@@ -176,7 +176,9 @@ class Login:
 
     def _written(self, response: bytes, *, is_initial: bool) -> bytes:
         text = base64.b64encode(response)
-        if response:
+        # Who logs in is no secret, also where that is a whole response.
+        same = {name for name, value in self.values.items() if value.encode("utf-8", "surrogatepass") == response}
+        if response and same != {"username"}:
             self.learnt += [response, text]
         return self._machine.response(text, is_initial=is_initial)
 

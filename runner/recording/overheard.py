@@ -139,6 +139,11 @@ class Overheard:
         self._raw.clear()
         self._message = None
 
+    @property
+    def has_parted(self) -> bool:
+        """Whether the goodbye was said and answered: nothing but the end of the connection is due."""
+        return self.machine.said_goodbye and self._is_whole and not self.lost
+
     def ended(self, by: str) -> None:
         """Take note of the end: the `client` or the `server` has hung up."""
         if by == "server" and not self.lost and self._is_whole:

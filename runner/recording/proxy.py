@@ -18,6 +18,7 @@ from typing import Self
 from runner.dataclass import dataclass
 from runner.errors import ToolError
 from runner.net import Broken, Tls, TlsContexts, Wakeup, announced_ends, listen, os_fault
+from runner.recording.call import advised
 from runner.recording.overheard import Overheard, refusal
 from runner.recording.sides import ServerTls, Side, connect
 from runner.wire import Endpoint, Fault, FaultKind, TlsFacts, TlsWish
@@ -178,9 +179,9 @@ class _Passage(threading.Thread):
         try:
             self._pass()
         except Broken as broken:
-            self.trouble = self.trouble or str(broken.fault)
+            self._note_end(broken.fault)
         except OSError as error:
-            self.trouble = self.trouble or str(os_fault(error))
+            self._note_end(os_fault(error))
         except Exception as error:  # noqa: BLE001 -- told by the proxy's own thread
             self.crash = error
         finally:
@@ -188,6 +189,14 @@ class _Passage(threading.Thread):
                 if side is not None:
                     side.sock.close()
             self._proxy.over(self)
+
+    def _note_end(self, fault: Fault) -> None:
+        """Take note of how the connection broke, unless nothing but its end was due.
+
+        Who hangs up after the goodbye with something unread, such as the end of TLS, resets the connection.
+        """
+        if not self.overheard.has_parted:
+            self.trouble = self.trouble or str(fault)
 
     def _pass(self) -> None:
         door = self._door
@@ -199,7 +208,7 @@ class _Passage(threading.Thread):
         try:
             there = self._connected()
         except Broken as broken:
-            self._refuse(f"no connection to {door.endpoint}: {broken.fault}")
+            self._refuse(f"no connection to {door.endpoint}: {advised(broken.fault)}")
             return
         self._exchange(there)
         if not self._is_stopped:
@@ -334,7 +343,7 @@ class _Passage(threading.Thread):
             facts = self._shake(there)
         except Broken as broken:
             here.say(self.overheard.unsecured(str(broken.fault)))
-            self.trouble = f"no TLS with {door.endpoint}: {broken.fault}"
+            self.trouble = f"no TLS with {door.endpoint}: {advised(broken.fault)}"
             there.has_ended = True
             return
         if facts is None:

@@ -50,10 +50,23 @@ class Hands:
 
 
 class Recorder:
-    """One recording. `has_failed` says that a pipe did not come to its end."""
+    """One recording. `has_failed` says that a pipe did not come to its end.
 
-    def __init__(self, call: Call, prompt: Prompt, hands: Hands, place: tuple[str, int], timeout: float) -> None:
+    `if_silent` is what may be the reason where the server says nothing at all.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        prompt: Prompt,
+        hands: Hands,
+        place: tuple[str, int],
+        timeout: float,
+        *,
+        if_silent: str = "",
+    ) -> None:
         self.has_failed = False
+        self._if_silent = if_silent
         self._call, self._dialogue, self._prompt, self._hands = call, call.dialogue, prompt, hands
         self._place, self._timeout = place, timeout
         self._told_tls: TlsFacts | None = None
@@ -176,7 +189,8 @@ class Recorder:
         dialogue = self._dialogue
         seconds = max(self._timeout, MESSAGE_SECONDS) if dialogue.awaits_message else self._timeout
         if not self._call.wait(lambda: not dialogue.awaits, seconds):
-            raise RefusedError(f"{dialogue.awaits} has not come within {seconds:g} s")
+            why = self._if_silent if dialogue.is_silent else ""
+            raise RefusedError(f"{dialogue.awaits} has not come within {seconds:g} s{why}")
         if not dialogue.machine.knows_ends and dialogue.kept.turns[1:]:
             self._call.wait_for_quiet(_QUIET_SECONDS)
         if dialogue.tls is not None and dialogue.tls is not self._told_tls:

@@ -89,7 +89,9 @@ def _against(run: RunResult) -> str:
     target = _only_target(run)
     if not target:
         return ""
-    endpoint = next((case.endpoint for case in run.cases if case.endpoint), "")
+    # Each scenario's mirror is at an endpoint of its own: one of many is not where all were played.
+    endpoints = {case.endpoint for case in run.cases if case.endpoint}
+    endpoint = endpoints.pop() if len(endpoints) == 1 else ""
     return f", target {plain(target)}" + (f" ({plain(endpoint)})" if endpoint and endpoint != target else "")
 
 

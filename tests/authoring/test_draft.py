@@ -11,10 +11,12 @@ from drafting import (
     accepts_its_own,
     draft,
     encoded,
+    replayed,
     reply,
     talk,
 )
 
+from runner.results import Outcome
 from runner.wire import TlsFacts
 
 GREETING = "S: 220 mail.kuku.co.il hello ESMTP Sat, 6 Jun 2009 07:11:14 -0400"
@@ -512,6 +514,16 @@ def test_the_source_is_told():
         ("250 Hello mx.example.org [IPv6:2001:db8::1]", "250 Hello mx.example.org [*]"),
         ("250 <abc@d.example> [InternalId=12, Hostname=EX1] 9 bytes in 0.1, 9 KB/sec Queued",
          "250 * [InternalId=*, Hostname=*] * Queued"),
+        ("250 2.0.0 Ok: 462 bytes queued as 4VgXyz1234z9", "250 2.0.0 Ok: * bytes queued as *"),
+        ("250 2.0.0 Ok: 462 bytes", "250 2.0.0 Ok: * bytes"),
+        ("250 10 byte chunk received", "250 * byte chunk received"),
+        ("250 10 byte chunk, total 462", "250 * byte chunk, total *"),
+        ("250 Message OK, 86 octets received", "250 Message OK, * octets received"),
+        ("250 2.6.0 CHUNK received OK, 462 octets", "250 2.6.0 CHUNK received OK, * octets"),
+        ("250 2.6.0 462 bytes received in 00:00:01; Message id A accepted",
+         "250 2.6.0 * bytes received in *; Message id A accepted"),
+        ("250 Message accepted (462 bytes)", "250 Message accepted (* bytes)"),
+        ("552 5.3.4 Message of more than 10240 bytes", "552 5.3.4 Message of more than 10240 bytes"),
         ("250 at Fri, 17 May 2024 12:00:00 +0000", "250 at *"),
         ("250 mail.kuku.co.il is me", "250 * is me"),
         ("250 100% *sure*?", r"250 100% \*sure\*\?"),
@@ -532,7 +544,10 @@ def test_the_first_unseen_message_is_no_fact_of_the_server():
 def test_a_secret_outside_of_a_login_is_removed_and_told():
     """A password that was typed as a command is not in the file, and the operator learns why."""
     made = draft(talk(GREETING, "C: wonderland", "S: 500 what?", secrets={"password": "wonderland"}))
-    assert "      # a secret stood here: REMOVED is in its place\n      C: REMOVED\n" in made.text
+    assert (
+        "      # a secret stood here: REMOVED is in its place; where it was the same word by chance, put that back\n      C: REMOVED\n"
+        in made.text
+    )
     assert 1 == len(made.guesses)
 
 
@@ -548,9 +563,59 @@ def test_a_secret_in_octets_is_removed_and_told(said, protocol):
     """What is sent by its size is changed no more silently than a line is."""
     greeting = {"smtp": GREETING, "imap": "S: * OK hi"}[protocol]
     made = draft(talk(greeting, *said, protocol=protocol, secrets={"password": "wonderland"}))
-    assert "  # a secret stood here: REMOVED is in its place\n" in made.text
+    assert (
+        "  # a secret stood here: REMOVED is in its place; where it was the same word by chance, put that back\n"
+        in made.text
+    )
     assert "wonderland" not in made.text
     assert 1 == len(made.guesses)
+
+
+class TestCommonWord:
+    """A password that is a word of other lines too."""
+
+    def test_a_title_is_in_our_words(self):
+        """Whatever the password is, a title says in whole words what happened; what is not ours is hidden."""
+        wrong = (*AUTH_LOGIN[:-1], f"C: {encoded('wrong')}", "S: 535 5.7.8 no")
+        assert "name: AUTH LOGIN with a wrong password is refused\n" in draft(talk(*OPENING, *wrong)).text
+        unknown = ("C: AUTH WONDERLAND", "S: 504 5.5.4 what?")
+        made = draft(talk(*OPENING, *unknown, secrets={"password": "wonderland"}))
+        assert "name: AUTH … is refused\n" in made.text
+
+    def test_an_address_with_it_is_a_variable_that_is_given(self):
+        """The address is in no file, and the draft passes where it is given."""
+        said = talk(
+            *OPENING,
+            "C: AUTH PLAIN " + encoded("\0alice\0test"),
+            "S: 235 2.7.0 ok",
+            "C: MAIL FROM:<ann@other.example>",
+            "S: 250 2.1.0 <ann@other.example> ok",
+            "C: RCPT TO:<bob@test.example>",
+            "S: 250 2.1.5 <bob@test.example> ok",
+        )
+        made = draft(said)
+        assert "requires: {var: [username, external]}\n" in made.text
+        assert "      C: RCPT TO:<${external}>\n      S: 250 2.1.5 <${external}> ok\n" in made.text
+        assert "# what is secret is in values that are not written, --var gives them: external\n" in made.text
+        assert (("external",), False) == (made.missing, "test" in f"{made.text}{made!r}{made.guesses}")
+        result = replayed(
+            said,
+            made.text,
+            secrets={"password": "test"},
+            variables={"username": "alice", "external": "bob@test.example"},
+        )
+        assert Outcome.PASSED is result.outcome, result.reason
+
+    def test_a_host_with_it_is_one_star(self):
+        """What varies is a star as a whole, though a part of it is secret."""
+        text = draft(talk("S: 220 mail.test.example ESMTP", "C: QUIT", "S: 221 bye", secrets={"password": "test"})).text
+        assert "S: 220 * ESMTP\n" in text
+
+
+def test_what_a_reader_has_guessed_is_a_comment():
+    """Who has the file alone sees it as well."""
+    text = draft(talk("S: 220 x", "C: QUIT", "S: 221 bye", guesses=("the greeting is missing, and was put in",))).text
+    assert "      # guessed: the greeting is missing, and was put in\n      S: 220 x\n" in text
 
 
 def test_wrong_passwords_of_one_length_are_all_hidden():

@@ -11,6 +11,7 @@ from compiling import compiled
 from runner.authoring.conversation import ClientLine, ClientLiteral, ClientMessage, Ended, Secured
 from runner.authoring.draft import Draft, draft
 from runner.authoring.readers import read
+from runner.errors import InputError
 
 HERE = Path(__file__).parent / "transcripts"
 # The password of the servers that they were taken from, and that of the third one.
@@ -29,6 +30,7 @@ SAID = {
     "ncat-exim": ("smtp", "220 HELO 250 VRFY 501 QUIT 221"),
     "openssl-dovecot-imap-starttls": ("imap", "+ CAPABILITY + STARTTLS + TLS NOOP LOGOUT + + end:server"),
     "openssl-dovecot-imaps": ("imap", "TLS + LOGIN + STATUS + LOGOUT + end:server"),
+    "openssl-dovecot-imaps-80": ("imap", "TLS + LOGIN + LOGOUT + end:server"),
     "openssl-dovecot-pop3-stls": ("pop3", "+OK STLS +OK TLS USER +OK PASS +OK QUIT +OK end:server"),
     "openssl-postfix-implicit": ("smtp", "TLS 220 EHLO 250 MAIL 250 QUIT"),
     "openssl-postfix-starttls": (
@@ -68,6 +70,7 @@ SAID = {
     "swaks-postfix": ("smtp", "220 EHLO 250 MAIL 250 RCPT 250 DATA 354 <10> 250 QUIT 221 end:client"),
     "swaks-raw": ("smtp", "220 EHLO 250 MAIL 250 QUIT 221 end:client"),
     "telnet-dovecot-imap": ("imap", "+ CAPABILITY + LOGIN + SELECT + FETCH + LOGOUT + end:server"),
+    "telnet-dovecot-imap-80": ("imap", "+ LOGIN + CAPABILITY + LOGOUT + end:server"),
     "telnet-dovecot-pop3": ("pop3", "+OK CAPA . USER +OK PASS +OK STAT +OK LIST . RETR . QUIT +OK end:server"),
     "telnet-dovecot-sieve": (
         "sieve",
@@ -131,6 +134,40 @@ def test_wrapped_reply_is_whole():
     [conversation] = read(text_of("1-local-delivery.txt"), "x")
     reply = conversation.events[-4]
     assert ("250 2.6.0 <SMTP0146bXmdMJOtd3r00028154@mail.kuku.co.il> Queued mail for delivery",) == reply.lines
+
+
+@pytest.mark.parametrize("name", ["telnet-dovecot-imap-80", "openssl-dovecot-imaps-80"])
+def test_wrapped_capabilities_are_whole(name):
+    """A terminal of 80 columns drops the blank at its edge; what looks like a tag and a command is a capability."""
+    [conversation] = read(text_of(f"{name}.txt"), "x")
+    codes = [line for event in conversation.events for line in getattr(event, "lines", ()) if "URL-PARTIAL" in line]
+    assert codes
+    for line in codes:
+        assert " URL-PARTIAL CATENATE UNSELECT CHILDREN NAMESPACE " in line
+        assert " I18NLEVEL=1 CONDSTORE QRESYNC ESEARCH " in line
+
+
+def test_capabilities_go_on_until_their_end():
+    """A response code to its bracket, a list to its line's end: neither is asked about, another line still is."""
+    full = "* OK [CAPABILITY " + "X" * 62
+    for head, rest in ((full, "CATENATE UNSELECT] hi"), ("* CAPABILITY " + "X" * 66, "CATENATE UNSELECT MOVE")):
+        [conversation] = read(f"* OK hi\na1 NOOP\n{head}\n{rest}\na1 OK\n", "x")
+        assert (f"{head} {rest}", "a1 OK") == conversation.events[-1].lines
+    with pytest.raises(InputError, match="no answer to this command: a line 'CATENATE OK'"):
+        read(f"* OK hi\na1 NOOP\n{full}] hi\nCATENATE UNSELECT MOVE\na1 OK\na2 LOGOUT\na2 OK\n", "x")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_wrapped_keys_of_a_session_are_no_lines(width):
+    """A key that s_client shows belongs to the session up to its end, on any terminal; hex elsewhere does not."""
+    shown = f"    Resumption PSK: {'0123456789ABCDEF' * 6}"
+    wrapped = [shown[at : at + width] for at in range(0, len(shown), width)]
+    head = ["CONNECTED(00000003)", "---", "Verify return code: 0 (ok)", "---", "---", "SSL-Session:"]
+    said = [*head, *wrapped, "    Timeout   : 7200 (sec)", "---", "read R BLOCK", "* OK hi", "a1 LOGOUT", "a1 OK bye"]
+    [conversation] = read("\n".join(said), "x")
+    assert ("* OK hi",) == conversation.events[1].lines
+    with pytest.raises(InputError, match=r"which protocol is this\? '⟨hidden: it may be a password⟩' is no greeting"):
+        read("\n".join([*head, "    Timeout   : 7200 (sec)", *wrapped[1:], "* OK hi"]), "x")
 
 
 def test_plain_text_of_auth_is_what_was_sent():

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from runner.authoring.readers import read
+from runner.authoring.readers.asking import quoted
 from runner.authoring.readers.screen import LONGEST_LINE, MOST_CHARACTERS, MOST_LINES
-from runner.errors import InputError
+from runner.errors import InputError, escape
 
 # Each: the transcript, what the command line says of it, the question.
 UNCLEAR = {
@@ -111,10 +112,64 @@ t.txt:4:1: a reply of the server is due here, and this is none
         """\
 t.txt:7:1: one line of these answers the challenge: which?
   |
-7 | ⟨…⟩
-  | ^^^
+7 | ⟨hidden: it may be a password⟩
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   = put C: or S: before the line to say whose it is, and keep what a terminal
     has wrapped in one line""",
+    ),
+    "greeting below, marked": (
+        "Client: EHLO me\nServer: 220 mx.example ESMTP\nServer: 250 ok\n",
+        {},
+        """\
+t.txt:2:1: this is a greeting, and the reply to EHLO is due
+  |
+2 | Server: 220 mx.example ESMTP
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  = a server greets before the client says anything: put this line above the
+    client's first one, or add what is missing between them""",
+    ),
+    "greeting below another command": (
+        "mail from:<>\n220 mx.example ESMTP\n250 ok\n",
+        {},
+        """\
+t.txt:2:1: this is a greeting, and the reply to MAIL is due
+  |
+2 | 220 mx.example ESMTP
+  | ^^^^^^^^^^^^^^^^^^^^
+  = a server greets before the client says anything: put this line above the
+    client's first one, or add what is missing between them""",
+    ),
+    "greeting below, IMAP": (
+        "C: a1 LOGIN x y\nS: * OK [CAPABILITY IMAP4rev1] hi\nS: a1 OK done\n",
+        {},
+        """\
+t.txt:2:1: this is a greeting, and the reply to LOGIN is due
+  |
+2 | S: * OK [CAPABILITY IMAP4rev1] hi
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  = a server greets before the client says anything: put this line above the
+    client's first one, or add what is missing between them""",
+    ),
+    "command that looks like base64": (
+        "220 mx.example ESMTP\nehlo me\n250 mx.example\nstarttls\nquit\n221 bye\n",
+        {},
+        """\
+t.txt:5:1: commands in a row: 'starttls', 'quit'; one reply follows
+  |
+5 | quit
+  | ^^^^
+  = is a reply missing, or is one of them the rest of a line of the server? put
+    C: or S: before the line to say whose it is""",
+    ),
+    "bytes that are no UTF-8": (
+        "220 x\n" + "\udcff" * 200 + "\nquit\n221 bye\n",
+        {},
+        """\
+t.txt:2:1: is '\\udcff\\udcff\\udcff\\udcff\\udcff\\udcff\\udcff\\udcff\\udcff…' the client's line, or the rest of the server's line before?
+  |
+2 | \\udcff\\udcff\\udcff\\udcff\\udcff\\udcff\\udcff\\udcff\\udcff\\udcff\\udcff\\udcff…
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  = put C: or S: before the line to say whose it is""",
     ),
     "no response": (
         "220 mx.example ESMTP\nehlo me\n250 mx.example\nauth login\n334 VXNlcm5hbWU6\n334 UGFzc3dvcmQ6\nbXlQQVNTV09SRA==\n235 ok\n",
@@ -130,10 +185,10 @@ t.txt:6:1: no answer to the challenge before this reply
         "220 mx.example ESMTP\nehlo me\n250 mx.example\nbXlQQVNTV09SRA==\nbXlQQVNTV09SRA==\n235 ok\n",
         {},
         """\
-t.txt:5:1: which line did the client send? '⟨…⟩' is no command that is known
+t.txt:5:1: which line did the client send? '⟨hidden: it may be a password⟩' is no command that is known
   |
-5 | ⟨…⟩
-  | ^^^
+5 | ⟨hidden: it may be a password⟩
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   = put C: or S: before the line to say whose it is""",
     ),
     "not protocol": (
@@ -442,6 +497,33 @@ t.txt:1:1: none of the modules probes by TCP
   = only those with 'prober: tcp' are conversations""",
     ),
 }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [bytes(range(256)).decode("utf-8", "surrogateescape"), "220 x\n".encode("utf-16-le").decode(), "\0" * 500],
+    ids=["octets", "UTF-16 without a mark", "zeros"],
+)
+@pytest.mark.parametrize("kind", [None, "blackbox", "swaks"])
+def test_what_is_no_text_is_said_to_be_none(text, kind):
+    """No line of it is asked about, whatever it is taken for."""
+    with pytest.raises(InputError, match=r"\At\.txt:1:1: this is no text but binary data: no transcript\n  = copy"):
+        read(text, "t.txt", kind=kind)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["220 x\0\nquit\0\n221 bye\0\n", "220 \x03x\nquit\n221 bye\n", "220 " + "\udcf0\udcd2" * 40 + "\nquit\n221\n"],
+    ids=["zeros at the ends", "a stray control character", "KOI8-R"],
+)
+def test_an_odd_text_is_one(text):
+    """What terminals leave in a text, and other encodings, are read."""
+    assert 1 == len(read(text, "t.txt"))
+
+
+def test_a_name_in_a_question_is_short_on_the_screen():
+    """What is quoted is cut by the columns that it takes."""
+    assert "'" + "\\udcff" * 9 + "…'" == escape(quoted("\udcff" * 60))
 
 
 @pytest.mark.parametrize(("text", "given", "question"), UNCLEAR.values(), ids=UNCLEAR)

@@ -96,6 +96,24 @@ class TestEncode:
         assert message in ended.err
         assert "geheim" not in ended.err
 
+    @pytest.mark.parametrize(
+        ("mechanism", "data", "message"),
+        [
+            ("plain", "", "the password is empty"),
+            ("login", "\n", "the password is empty"),
+            ("plain", "geheim\nsecond\n", "a line end inside the password"),
+            ("login", "geheim\n\n", "a line end inside the password"),
+            ("xoauth2", "geheim\r\nsecond", "a line end inside the token"),
+        ],
+        ids=["nothing", "a line end", "two lines", "an empty line", "a token"],
+    )
+    def test_no_password(self, folder, mechanism, data, message):
+        """What can be no password is refused, and not shown: nothing, and more than a line."""
+        code, out, err = piped(folder, "encode", "--sasl", mechanism, "alice", data=data)
+        assert (2, "") == (code, out)
+        assert message in err
+        assert "geheim" not in err
+
     def test_nul(self, folder):
         """A password that PLAIN can't carry is refused."""
         code, out, err = piped(folder, "encode", "--sasl", "plain", "alice", data="a\0b")

@@ -118,6 +118,53 @@ class TestTable:
         assert ended.err.endswith("--help tells more\n")
         assert 2 == ended.err.count("\n")
 
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (["imprt"], "mailproof: argument COMMAND: invalid choice: 'imprt'; did you mean 'import'?\n"),
+            (
+                ["base64", "encod"],
+                "mailproof base64: argument ACTION: invalid choice: 'encod'; did you mean 'encode'?\n",
+            ),
+            (["lint", "--format", "githb"], "argument --format: invalid choice: 'githb'; did you mean 'github'?\n"),
+            (["qqq"], "mailproof: argument COMMAND: invalid choice: 'qqq' (choose from "),
+        ],
+    )
+    def test_misspelt_choice(self, mailproof, words, message):
+        """A choice that is near is named alone; else all of them are."""
+        ended = mailproof(*words)
+        assert EXIT_USAGE == ended.code
+        assert message in ended.err
+
+
+class TestHelp:
+    """What the help of each command says of its exit codes."""
+
+    @pytest.mark.parametrize("name", [*COMMANDS, "baseline save", "baseline approve", "baseline show", "base64 encode"])
+    def test_codes(self, mailproof, name):
+        """It has lines for them that fit a terminal; those of a monitor only where a report can be made for one."""
+        told = mailproof(*name.split(), "--help").out
+        codes = told[told.index("\nexit codes: ") + 1 :]
+        assert ("--report FORMAT" in told) == ("--report nagios" in codes)
+        assert [] == [line for line in codes.splitlines() if len(line) > 80]
+        assert "3 mailproof or its surroundings failed" in codes
+
+    @pytest.mark.parametrize(
+        ("name", "line"),
+        [
+            ("run", "exit codes: 0 passed · 1 something failed or erred, or nothing passed"),
+            ("lint", "exit codes: 0 nothing found · 1 something found, that --fix has not mended"),
+            ("fmt", "exit codes: 0 every file is in its form, or now is · 1 with --check: one is not"),
+            ("base64 decode", "exit codes: 0 encoded or decoded"),
+            ("schema", "2 wrong usage"),
+            ("validate", "2 wrong usage or an invalid file"),
+            ("probe", "2 wrong usage or an invalid file, and nothing was connected"),
+        ],
+    )
+    def test_own_codes(self, mailproof, name, line):
+        """They are those of this command, and not of a run."""
+        assert line in mailproof(*name.split(), "--help").out.splitlines()
+
 
 class TestSurroundings:
     """Exit code 3: the machine, not the mail server."""

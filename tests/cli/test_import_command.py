@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from commands import write
+from fake_server import FakeServer
 
 from runner.demo import DemoServer, DemoSettings
 
@@ -53,6 +54,42 @@ def test_other_transcripts_pass_against_their_mirrors(mailproof, name):
     assert 0 == mailproof("import", TRANSCRIPTS / f"{name}.txt", "-o", "x.yaml").code
     ended = mailproof("run", "--mirror", "x.yaml")
     assert 0 == ended.code, Path("x.yaml").read_text() + ended.out + ended.err
+
+
+# What an SSH server, and one of IRC, may say once the exporter has hung up.
+AFTER = {
+    "ssh": (
+        "- expect: '^SSH-2.0-'\n  - send: SSH-2.0-blackbox-ssh-check",
+        b"SSH-2.0-x\r\n",
+        b"\0\0\4\x0c\6\x14key" * 9,
+    ),
+    "ssh with a line": (
+        "- expect: '^SSH-2.0-'\n  - send: SSH-2.0-check",
+        b"SSH-2.0-x\r\n",
+        b"Invalid\r\nidentification.\r\n",
+    ),
+    "ssh that is silent": ("- expect: '^SSH-2.0-'\n  - send: SSH-2.0-check", b"SSH-2.0-x\r\n", b""),
+    "irc": ("- send: NICK x\n  - expect: '^:[^ ]+ 001'", b"", b":x 001 hi\r\n:x 002 more\r\n:x 003 more\r\n"),
+}
+
+
+@pytest.mark.parametrize(("entries", "first", "then"), AFTER.values(), ids=AFTER)
+def test_a_probe_asks_no_more_than_the_exporter(mailproof, entries, first, then):
+    """The exporter hangs up after its last entry: what is said from then on fails nothing, nor must anything be."""
+
+    def handler(conn):
+        conn.send(first)
+        assert conn.line()
+        conn.send(then)
+        conn.line()
+
+    modules = f"modules:\n m:\n  prober: tcp\n  tcp:\n   query_response:\n    {entries}\n".replace("\n  - ", "\n    - ")
+    write(".", {"b.yml": modules})
+    assert 0 == mailproof("import", "b.yml", "-o", "b.yaml").code
+    with FakeServer(handler) as server:
+        ended = mailproof("run", "b.yaml", "--target", f"tcp://127.0.0.1:{server.port}")
+    assert 0 == ended.code, Path("b.yaml").read_text() + ended.out + ended.err
+    assert 0 == mailproof("run", "--mirror", "b.yaml").code
 
 
 class TestOutput:
@@ -125,10 +162,18 @@ class TestOutput:
         assert "2 scenarios; -o FOLDER/ writes each into a file of its own\n" == ended.err
 
     def test_missing_folder(self, mailproof):
-        """A folder is not made by the way."""
-        write(".", {"a.txt": SHORT})
-        ended = mailproof("import", "a.txt", "-o", "out/")
-        assert (2, "mailproof: there is no folder 'out/'\n") == (ended.code, ended.err)
+        """A folder is made, as `schema` makes it, but none above it."""
+        write(".", {"a.txt": SHORT + SHORT})
+        assert 0 == mailproof("import", "a.txt", "-o", "out/").code
+        assert ["a-2.yaml", "a.yaml"] == sorted(path.name for path in Path("out").iterdir())
+        ended = mailproof("import", "a.txt", "-o", "no/out/")
+        told = "mailproof: there is no folder for 'no/out/'; only the last one of a path is made\n"
+        assert (2, told, False) == (ended.code, ended.err, Path("no").exists())
+
+    def test_no_folder_is_made_for_a_question(self, mailproof):
+        """Where nothing is written, nothing is made."""
+        write(".", {"a.txt": "hello\n"})
+        assert (2, False) == (mailproof("import", "a.txt", "-o", "out/").code, Path("out").exists())
 
 
 class TestInput:

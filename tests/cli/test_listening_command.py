@@ -119,6 +119,13 @@ class TestRecorded:
             (folder / "kept" / "recording-2.yaml").exists(),
         )
 
+    def test_a_new_folder(self, folder, server):
+        """A name that ends in / is a folder, which is made."""
+        with listening(folder, url(server), "-o", "kept/", "--once") as proxy:
+            proxy.client().quit()
+            code, told = proxy.end()
+        assert (EXIT_PASSED, True) == (code, (folder / "kept" / "recording-1.yaml").exists()), told
+
     @pytest.mark.parametrize(("by", "code"), [(signal.SIGINT, EXIT_PASSED), (signal.SIGTERM, EXIT_TERMINATED)])
     def test_broken_off(self, folder, server, by, code):
         """A signal ends it; what was said so far on connections that stand is written."""
@@ -184,6 +191,7 @@ class TestTls:
             _, told = proxy.end(signal.SIGINT)
         assert (454, True) == (code, b"TLS is not to be had" in said)
         assert f"no TLS with 127.0.0.1:{demo.url.rpartition(':')[2]}: certificate not trusted: unknown issuer" in told
+        assert "; a CA of your own is named by --ca FILE" in told
 
     def test_own_certificate(self, folder, demo, tmp_path):
         """The client's side shows the certificate that is given."""
@@ -251,6 +259,24 @@ class TestTrouble:
             code, told = proxy.end()
         assert (EXIT_TOOL, True) == (code, "the scenario can't be written: no such file or directory" in told)
 
+    def test_nothing_is_lost(self, folder, server):
+        """What can't be written at its place is kept elsewhere, each recording, and told."""
+        for name in ("kept", "tmp"):
+            (folder / name).mkdir()
+        env = {"TMPDIR": str(folder / "tmp")}
+        with listening(folder, url(server), "-o", "kept/client.yaml", env=env) as proxy:
+            (folder / "kept").rmdir()
+            for name in ("one.example.org", "two.example.org"):
+                client = proxy.client()
+                client.ehlo(name)
+                client.quit()
+            code, told = proxy.end(signal.SIGINT)
+        found = list((folder / "tmp").glob("mailproof-recording-*.yaml"))
+        assert (EXIT_TOOL, 2) == (code, len(found)), told
+        assert all(f"the recording is kept in {path}\n" in told for path in found)
+        again = [ended(start("run", path, "--target", url(server), cwd=folder)) for path in found]
+        assert [EXIT_PASSED] * 2 == [one.code for one in again], again
+
     def test_port_is_taken(self, folder, server):
         """A port that can't be had is an error of the surroundings."""
         taken = ended(start("record", "--listen", str(server.port), url(server), "-o", "x.yaml", cwd=folder))
@@ -282,6 +308,7 @@ class TestUsage:
             (("--listen", "0", "smtp://h", "-o", "f", "--key", "c"), "--key goes with --cert"),
             (("smtp://h", "--once"), "--once is for a client's conversations: it goes with --listen"),
             (("--listen", "0", "smtp://h", "-o", "no/f"), "there is no folder for 'no/f'"),
+            (("--listen", "0", "smtp://h", "-o", "no/f/"), "there is no folder for 'no/f/'"),
         ],
     )
     def test_refused(self, mailproof, words, said):

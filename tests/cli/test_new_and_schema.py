@@ -120,6 +120,25 @@ class TestNew:
         assert "# yaml-language-server: $schema=../schema/scenario.schema.json" == first
         assert mailproof("validate").out.startswith("1 scenario is valid")
 
+    def test_a_first_project_is_right(self, mailproof, folder):
+        """A project file and a scenario of each kind, as they are written: nothing is red, lint and fmt are content."""
+        (folder / "scenarios").mkdir()
+        assert 0 == mailproof("new", "project", "-o", "mailproof.yaml").code
+        for kind in SCENARIOS:
+            ended = mailproof("new", kind, "-o", f"scenarios/{kind}.yaml")
+            assert f"wrote scenarios/{kind}.yaml\nnext: mailproof run scenarios/{kind}.yaml\n" in ended.err
+            ended = mailproof("validate")
+            assert (0, "") == (ended.code, ended.err)
+        assert f"{len(SCENARIOS)} scenarios are valid\n" == ended.out
+        assert 0 == mailproof("lint").code
+        assert 0 == mailproof("fmt", "--check").code
+
+    def test_a_session_without_its_target(self, mailproof, folder):
+        """Where the project lacks the target of a kind's further session, the next command gives one."""
+        (folder / "mailproof.yaml").write_text("targets: {mx: 'smtp://mail.example.com'}\n")
+        ended = mailproof("new", "delivery", "-o", "x.yaml")
+        assert "next: mailproof run x.yaml --session inbox=imap://HOST\n" in ended.err
+
     @pytest.mark.parametrize(
         ("words", "message"),
         [
@@ -176,3 +195,5 @@ class TestSchema:
         ended = mailproof("schema", "-o", "x.json")
         assert (2, True) == (ended.code, "'x.json' is a file; for one schema name its kind" in ended.err)
         assert "{}" == (folder / "x.json").read_text()
+        above = mailproof("schema", "-o", "none/schema")
+        assert (2, True) == (above.code, "there is no folder for 'none/schema'" in above.err)

@@ -105,6 +105,42 @@ class TestPaths:
         ended = mailproof("run")
         assert (EXIT_PASSED, ["../scenarios/a.yaml"] * 2) == (ended.code, places(runs))
 
+    def test_default_without_a_project_file(self, mailproof, runs, folder, server):
+        """There it is scenarios/ here, for every command that takes scenarios."""
+        write(folder, {"scenarios/a.yaml": scenario("a")})
+        ended = mailproof("run", "--target", url(server))
+        assert (EXIT_PASSED, ["scenarios/a.yaml"]) == (ended.code, places(runs))
+        for words in (["validate"], ["lint"], ["fmt", "--check"], ["run", "--mirror"]):
+            assert EXIT_PASSED == mailproof(*words).code, words
+
+    def test_default_without_a_project_file_wants_a_target(self, mailproof, folder):
+        """The scenarios are there; what is wanted is a server."""
+        write(folder, {"scenarios/a.yaml": scenario("a")})
+        ended = mailproof("run")
+        assert EXIT_USAGE == ended.code
+        assert ended.err.startswith("mailproof: which server? name one: --target smtp://host:25")
+
+    @pytest.mark.parametrize(
+        ("files", "where"),
+        [
+            pytest.param({}, "here, and no mailproof.yaml from here upwards", id="nothing"),
+            pytest.param({"../mailproof.yaml": "targets: {}\n"}, "beside ../mailproof.yaml", id="a project file alone"),
+            pytest.param(
+                {"../mailproof.yaml": "targets: {}\n", "scenarios/a.yaml": scenario("a")},
+                "beside ../mailproof.yaml",
+                id="scenarios elsewhere",
+            ),
+        ],
+    )
+    def test_no_default(self, mailproof, folder, monkeypatch, files, where):
+        """What is not there is said as it is: where was looked for it."""
+        (folder / "deep").mkdir()
+        monkeypatch.chdir(folder / "deep")
+        write(folder / "deep", files)
+        ended = mailproof("validate")
+        assert EXIT_USAGE == ended.code
+        assert ended.err.endswith(f"there is no scenarios/ {where}\n")
+
     def test_pack(self, mailproof, runs, server):
         """`pack:` stands for the bundled scenarios, named so in messages."""
         mailproof("run", "pack:", "-k", "lmtp", "--target", url(server))

@@ -11,7 +11,7 @@ import sys
 import termios
 
 import pytest
-from commands import environment, scenario, url, write
+from commands import environment, run_process, scenario, url, write
 from fake_server import FakeServer
 
 from runner.cli import output
@@ -115,6 +115,17 @@ class TestTerminal:
         """Lines fit the terminal, whatever its width."""
         _, written = on_terminal(folder, "run", ".", "-v", columns=columns)
         assert [] == [line for line in shown(written) if len(line) > columns]
+
+    def test_wrong_usage(self, folder):
+        """A long message is broken between words, in the terminal's width; elsewhere it is one line."""
+        words = ("run", "a.yaml", "--ignore", "latencies")
+        whole = run_process(*words, cwd=folder).err
+        first, _, rest = whole.partition("\n")
+        assert (True, "mailproof run --help tells more\n") == (len(first) > 100, rest)
+        _, written = on_terminal(folder, *words, columns=50)
+        lines = written.split("\r\n")
+        assert all(len(line) <= 50 for line in lines)
+        assert whole.split() == " ".join(lines).split()
 
     def test_nothing_for_pipes(self, mailproof):
         """Where no terminal is there is neither colour nor progress."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.errors import EXIT_TOOL, EXIT_USAGE
+from runner.cli.files import make_folder
+from runner.errors import EXIT_TOOL, EXIT_USAGE, UsageError
 
 TRANSCRIPT = Path(__file__).parents[1] / "authoring" / "transcripts" / "1-local-delivery.txt"
 #: Nothing listens there, and nobody asks: the file is looked at before anything connects.
@@ -64,3 +65,39 @@ def test_a_folder_that_is_not_there(mailproof, folder, words):
     assert EXIT_USAGE == ended.code
     assert "there is no folder" in ended.err
     assert [] == list(folder.iterdir())
+
+
+@pytest.mark.parametrize("words", WRITING.values(), ids=WRITING)
+def test_an_empty_name(mailproof, folder, words):
+    """A variable of the shell that was never set is no file, and nothing else either."""
+    ended = mailproof(*words, "-o", "")
+    assert (EXIT_USAGE, True) == (ended.code, "an empty name is no file" in ended.err), ended.err
+    assert [] == list(folder.iterdir())
+
+
+@pytest.mark.parametrize("name", ["new", "record", "probe", "schema", "baseline save"])
+def test_a_folder_in_place_of_a_file(mailproof, folder, name):
+    """What writes one file makes none of the name of a folder."""
+    ended = mailproof(*WRITING[name], "-o", "none/")
+    assert (EXIT_USAGE, True) == (ended.code, "'none/' is a folder, and here one file is written" in ended.err), (
+        ended.err
+    )
+    assert [] == list(folder.iterdir())
+
+
+class TestMakeFolder:
+    @pytest.mark.parametrize("name", ["new", "new/"])
+    def test_made(self, folder, name):
+        """A folder is made, and one that is there is left as it is."""
+        for _ in range(2):
+            make_folder(name)
+            assert (folder / "new").is_dir()
+
+    def test_not_made(self, folder):
+        """No folder is made above it, and none in the place of a file."""
+        (folder / "mine").write_text("mine")
+        with pytest.raises(UsageError, match="there is no folder for 'none/new/'"):
+            make_folder("none/new/")
+        with pytest.raises(UsageError, match="'mine' is no folder"):
+            make_folder("mine/")
+        assert ["mine"] == [one.name for one in folder.iterdir()]

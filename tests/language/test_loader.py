@@ -355,3 +355,41 @@ def test_a_good_file_changed_anywhere_loads_or_says_where(tmp_path_factory, at, 
     assert_loads_or_says_where(
         (GOOD[:at] + put + GOOD[at + cut :]).encode(), tmp_path_factory.getbasetemp() / "mutated.yaml"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        pytest.param("steps: [", (1, 9), "',' or ']' is due here", id="a list"),
+        pytest.param("steps: {", (1, 9), "',' or '}' is due here", id="a mapping"),
+        pytest.param("steps: [{a: b}, ", (1, 16), "',' or ']' is due here", id="one is closed"),
+        pytest.param("steps: [a, {b: ", (1, 15), "',' or '}' is due here", id="the innermost"),
+        pytest.param("steps: ['{', ", (1, 13), "',' or ']' is due here", id="a sign in quotes"),
+        pytest.param(
+            "steps: [ # {\n  a, ", (1, 8), "the '[' that opens here is not closed by line 2", id="lines above"
+        ),
+    ],
+)
+def test_a_bracket_that_is_not_closed(text, place, message):
+    """What is due is the sign that closes the bracket which is open."""
+    problems: list[Problem] = []
+    load(SourceFile("x.yaml", text), problems)
+    assert [(*place, message)] == [(one.span.line, one.span.column, one.message) for one in problems]
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        pytest.param("name: &n 'x # y'", "&n 'x # y'", id="single"),
+        pytest.param('name: &n "x # y"', '&n "x # y"', id="double"),
+        pytest.param("name: &n 'it''s # y' # note", "&n 'it''s # y'", id="a comment behind it"),
+        pytest.param("name: !t 'x # y'", "!t 'x # y'", id="a tag"),
+        pytest.param("name: &n don't # it's", "&n don't", id="no quotes"),
+    ],
+)
+def test_a_line_that_is_advised_is_right(line, meant):
+    """What is to be written is YAML, and says what stands there; a '#' in quotes begins no comment."""
+    problems: list[Problem] = []
+    load(SourceFile("x.yaml", line), problems)
+    advised = problems[0].advice.partition("write: ")[2]
+    assert {"name": meant} == yaml.safe_load(advised)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from mirroring import CERTIFICATES, alone, over_sockets, prepared, scenario_of, told
 
+from runner.errors import UsageError
 from runner.mirror.alone import planned, play_alone
-from runner.mirror.faults import Fault, Wish, parse_fault
+from runner.mirror.faults import Fault, Known, Tally, Wish, parse_fault
+from runner.mirror.shadow import Place
 from runner.results import Outcome
 
 STEPS = """\
@@ -168,3 +170,31 @@ def test_the_same_over_sockets(fault):
     result = over_sockets(scenario, plan=make())
     assert foreseen == [step.outcome for step in result.steps]
     assert Outcome.FAILED is result.outcome
+
+
+def rows(*labels):
+    """Return rows of a report with these names."""
+    return [Known(number, label, Place("x.yaml", number, 1, 1)) for number, label in enumerate(labels, 1)]
+
+
+@pytest.mark.parametrize(
+    ("step", "labels", "advice"),
+    [
+        ("send FOO", ["greeting", "send QUIT"], "from 1 to 2 and are called 'greeting', 'send QUIT'"),
+        ("send QIUT", ["greeting", "send QUIT"], "did you mean 'send QUIT'?"),
+        ("3", ["greeting", "send QUIT"], "the steps have numbers from 1 to 2"),
+        (":9", ["greeting", "send QUIT"], "the steps have numbers from 1 to 2"),
+        ("foo", list("abcdefghij"), "'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h' and 2 more"),
+        ("foo", ["x" * 99], f"are called '{'x' * 39}…'"),
+        ("foo", ["a", "a"], "from 1 to 2 and are called 'a'"),
+    ],
+    ids=["nothing near", "a slip", "a number", "a line", "many", "long", "twice"],
+)
+def test_no_such_step(step, labels, advice):
+    """A step that there is not is refused, with the one that is near or the names that there are, not too many."""
+    tally = Tally([parse_fault(f"{step}=close")])
+    tally.note(rows(*labels), [0])
+    with pytest.raises(UsageError) as raised:
+        tally.refuse()
+    assert str(raised.value).startswith(f"--fault {step}=…: there is no such step; ")
+    assert str(raised.value).endswith(advice)

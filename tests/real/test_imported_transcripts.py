@@ -214,6 +214,7 @@ TAKEN = {
         "lmtp",
         lambda door: swaks(door, "--protocol", "LMTP", to=f"{RECIPIENT},nobody-here@example.com"),
     ),
+    "swaks dovecot submission": ("mailbox_server", "submission", lambda door: swaks(door, "-a", "PLAIN", *LOGIN)),
     "telnet postfix": ("postfix_server", "plain", mail),
     "telnet postfix refused": ("postfix_server", "plain", relay_refused),
     "telnet exim": ("exim_server", "plain", mail),
@@ -290,6 +291,17 @@ def test_fails_where_the_server_is_broken(request, tmp_path, name, fixture, vari
     result = replayed(path, getattr(request.getfixturevalue(fixture)(variation), door))
     assert Outcome.FAILED is result.outcome, f"{path.read_text()}\n{described(result)}"
     assert reason in described(result)
+
+
+def test_a_message_of_another_size_passes(mailbox_server, tmp_path):
+    """How many octets a message had is a star: Dovecot's submission tells that of the server it hands on to."""
+    path = imported(swaks(mailbox_server.submission, "-a", "PLAIN", *LOGIN), tmp_path)
+    text = path.read_text()
+    assert "* bytes queued as *" in text
+    path.write_text(text.replace("This is a test mailing", "This is a test mailing of another size"))
+    assert text != path.read_text()
+    result = replayed(path, mailbox_server.submission)
+    assert Outcome.PASSED is result.outcome, described(result)
 
 
 def test_each_recipient_of_lmtp_is_answered(mailbox_server, tmp_path):

@@ -132,6 +132,32 @@ def test_nobody_there_is_told_and_leaves_no_file(tmp_path, server):
     assert not (tmp_path / "made.yaml").exists()
 
 
+def test_silent_server_may_want_tls_first(tmp_path):
+    """Who is greeted by nobody is told what that may mean."""
+    with FakeServer(lambda conn: conn.wait_for_eof()) as server:
+        made = run("record", url(server), "--timeout", "300ms", cwd=tmp_path, lines=GREETED)
+    reason = "the greeting has not come within 0.3 s; a server of implicit TLS is silent until the handshake"
+    assert (1, True) == (made.code, f"{reason}: smtps://127.0.0.1:{server.port}?" in made.err), made.err
+
+
+def test_user_name_is_no_secret(server, tmp_path):
+    """By whatever mechanism somebody has logged in, an address of the same name is shown."""
+    lines = f"{GREETED}/auth LOGIN\nMAIL FROM:<alice>\n"
+    made = run("record", url(server), "-o", "made.yaml", *SECRET, cwd=tmp_path, lines=lines, env=ENV)
+    assert (0, True) == (made.code, "C: MAIL FROM:<alice>" in made.err), made.err
+    assert PASSWORD not in made.err
+    assert b64(PASSWORD) not in made.err
+
+
+def test_every_file_of_its_own_may_be_written_again(server, tmp_path):
+    """What `/save` has written elsewhere in between makes the first file nobody else's, whatever it is called."""
+    lines = f"{GREETED}/save\n/save other.yaml\nNOOP\n/save ./other.yaml\nQUIT\n"
+    made = run("record", url(server), "-o", "made.yaml", cwd=tmp_path, lines=lines)
+    assert 0 == made.code, made.err
+    assert "QUIT" in (tmp_path / "made.yaml").read_text()
+    assert "NOOP" in (tmp_path / "other.yaml").read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -217,6 +243,7 @@ def test_full_disk_loses_nothing(server, tmp_path):
     assert 3 == process.returncode
     assert "'made.yaml' can't be written: file too large" in err
     assert ["tmp"] == [one.name for one in tmp_path.iterdir()]
+    assert [] == list((tmp_path / "tmp").iterdir())
     assert "the recording follows on standard output" in err
     (tmp_path / "made.yaml").write_text(out)
     assert 0 == replayed(server, tmp_path).code

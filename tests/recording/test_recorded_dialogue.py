@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from recordings import b64
 
 from runner.authoring.conversation import ClientLine, ClientLiteral, ClientMessage, Ended, Exchange, Secured
-from runner.recording.commands import Command, RefusedError, completions, read_line
+from runner.recording.commands import COMMANDS, Command, RefusedError, completions, read_line
 from runner.recording.dialogue import Dialogue
 from runner.recording.kept import MOST_UNASKED
 from runner.recording.login import encoded, new_login
 from runner.redaction import Redactor
 from runner.wire import Peer, TlsFacts
+from tests.authoring.linting import told
 
 HERE = Peer("127.0.0.1", "127.0.0.1", is_loopback=True)
 ELSEWHERE = Peer("192.0.2.1", "192.0.2.2", is_loopback=False)
+
+
+def test_example_of_expect_is_a_good_one():
+    """What the help and the how-to show is nothing that lint would find fault with."""
+    how_to = (Path(__file__).parents[2] / "docs/how-to/record-a-scenario.md").read_text("utf-8")
+    form = COMMANDS["expect"][1].rpartition(": ")[2]
+    assert f"`/expect {form}`" in how_to
+    assert [] == told(f"name: Unknown users are refused\nsteps:\n  - send: RCPT TO:<x@a.example>\n    expect: {form}\n")
 
 
 class Talk:
@@ -329,6 +340,34 @@ class TestLogins:
         assert f"{b64('alice')}\r\n".encode() == smtp.hear(f"334 {b64('Username:')}")
         assert f"{b64('hunter2 x')}\r\n".encode() == smtp.hear(f"334 {b64('Password:')}")
         assert b"" == smtp.hear("235 ok")
+
+    @pytest.mark.parametrize(
+        ("protocol", "said"),
+        [
+            ("smtp", [(f"AUTH PLAIN {b64(chr(0) + 'alice' + chr(0) + 'hunter2 x')}", "535 5.7.8 no")]),
+            ("smtp", [("AUTH LOGIN", f"334 {b64('Username:')}"), ("alice", "334 UGFzcw=="), ("hunter2 x", "535 no")]),
+            ("pop3", [("USER alice", "+OK"), ("PASS hunter2", "-ERR no")]),
+            ("imap", [('LOGIN alice "hunter2 x"', "A1 NO no")]),
+        ],
+        ids=["initial", "challenges", "pass", "login"],
+    )
+    def test_refused_login_can_be_undone(self, protocol, said):
+        """Who has mistyped a password is told how to get rid of that, and the password is none of the scenario's."""
+        talk = Talk(protocol)
+        talk.hear({"smtp": "220 mx", "pop3": "+OK", "imap": "* OK hi"}[protocol])
+        for line, reply in said:
+            talk.both(line, reply)
+        assert ("note", "refused; /undo takes it out of the scenario") == talk.shown[-1]
+        assert {} == dict(talk.conversation.secrets)
+
+    def test_accepted_login_is_not_refused(self):
+        """A later refusal of something else is not the login's."""
+        talk = Talk("pop3")
+        talk.hear("+OK")
+        for line, reply in (("USER alice", "+OK"), ("PASS hunter2", "+OK"), ("DELE 9", "-ERR no such message")):
+            talk.both(line, reply)
+        assert "refused" not in talk.texts
+        assert {"password": "hunter2"} == dict(talk.conversation.secrets)
 
     def test_exchange_that_can_not_go_on_is_cancelled(self, smtp):
         """A challenge that has no answer gets a star, and the recording goes on."""

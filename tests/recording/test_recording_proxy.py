@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import threading
+from queue import SimpleQueue
 
 import pytest
 from fake_server import PATIENCE, FakeServer
@@ -12,16 +14,20 @@ from fake_server import PATIENCE, FakeServer
 from runner.recording import proxy as proxy_module
 from runner.recording.proxy import Door, Proxy
 from runner.wire import Endpoint, TlsWish
+from tests.cli.commands import polite
 
 BODY = b"".join(b"%060d\r\n" % number for number in range(100_000))
 
 
 @contextlib.contextmanager
-def passing(server, **endpoint):
-    """Return a proxy that runs in front of a server, and the list of connections that are over."""
+def passing(server, passed=None, **endpoint):
+    """Return a proxy that runs in front of a server, and the list of connections that are over.
+
+    With `passed` they are handed to that in place of the list.
+    """
     over = []
     place = Endpoint("127.0.0.1", server.port, **endpoint)
-    with Proxy(("127.0.0.1", 0), Door("smtp", place, TlsWish()), over.append) as proxy:
+    with Proxy(("127.0.0.1", 0), Door("smtp", place, TlsWish()), passed or over.append) as proxy:
         thread = threading.Thread(target=proxy.run)
         thread.start()
         try:
@@ -132,6 +138,25 @@ def test_client_goes():
             file.readline()
         assert seen.wait(PATIENCE)
     assert [""] == [one.trouble for one in over]
+
+
+@pytest.mark.parametrize(
+    ("lines", "trouble"),
+    [([b"EHLO x\r\n"], "connection reset"), ([b"EHLO x\r\n", b"QUIT\r\n"], "")],
+    ids=["amid", "after the goodbye"],
+)
+def test_client_resets(lines, trouble):
+    """A client that has had the answer to its goodbye may hang up as it likes; before that it is told of."""
+    over = SimpleQueue()
+    with FakeServer(polite) as server, passing(server, over.put) as (proxy, _):
+        with connected(proxy) as sock, sock.makefile("rwb", buffering=0) as file:
+            file.readline()
+            for line in lines:
+                file.write(line)
+                file.readline()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        passed = over.get(timeout=PATIENCE)
+    assert (trouble, False) == (passed.trouble, passed.overheard.has_unfinished)
 
 
 def test_unix_socket(tmp_path):

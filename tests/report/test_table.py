@@ -191,3 +191,17 @@ def test_a_row_that_has_room_is_shown_whole():
     """Nothing is left out without need."""
     run = RunResult(tuple(replace(DELIVERED, scenario="a", row=f"tls=yes user={user}") for user in "ab"))
     assert ["tls=yes user=a", "tls=yes user=b"] == re.findall(r"tls=yes user=\w", render_run(run, Style()))
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "shown"),
+    [
+        (["smtp://127.0.0.1:1", "smtp://127.0.0.1:1"], "target mirror (smtp://127.0.0.1:1)"),
+        (["smtp://127.0.0.1:1", "imap://127.0.0.1:2"], "target mirror"),
+    ],
+    ids=["one", "many"],
+)
+def test_an_endpoint_of_many_is_not_that_of_all(endpoints, shown):
+    """Each scenario has a mirror of its own, of one name: the summary names where that is only if it is one."""
+    cases = tuple(CaseResult("x", "mirror", Outcome.PASSED, endpoint=one) for one in endpoints)
+    assert f"2 passed, 0 failed in 1.00 s, {shown}" == render_run(RunResult(cases, 1.0)).splitlines()[-1]

@@ -39,6 +39,11 @@ def is_typed(text: str) -> bool:
     return _TYPED.fullmatch(text) is not None
 
 
+def keeps_quotes(text: str) -> bool:
+    """Whether quotes that a text could do without stay around it, where no code is expected."""
+    return not _SPECIAL.isdisjoint(text) or is_typed(text)
+
+
 def quoted(text: str) -> str:
     """Return a text in single quotes."""
     return "'" + text.replace("'", "''") + "'"

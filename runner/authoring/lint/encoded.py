@@ -55,7 +55,7 @@ def _passwords(subject: Subject) -> Iterator[Finding]:
         step = placed.step
         if isinstance(step, Auth) and outcome_of(step) is not Known.NO:
             yield from _parts(placed, step)
-        elif isinstance(step, Send) and outcome_of(step) is not Known.NO:
+        elif isinstance(step, Send) and outcome_of(subject.pairs.answered(step)) is not Known.NO:
             yield from _in_command(placed, step)
         elif placed.node is not None and "with" in placed.node.items:
             yield from _named(placed.node.get("with"), placed.step.span.line)

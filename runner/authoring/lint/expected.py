@@ -342,14 +342,17 @@ steps:
 """,
 )
 def _impossible(subject: Subject) -> Iterator[Finding]:
-    for placed, step, expectation in _expecting(subject):
-        if placed.machine.name not in SMTP or not isinstance(step, Send):
+    for placed in subject.all_steps():
+        step = placed.step
+        if placed.machine.name not in SMTP or not isinstance(step, Send) or step.response is not None:
             continue
-        codes = [code for one in expectation.alternatives for code in codes_of(one)]
-        if len(codes) != len(expectation.alternatives) or step.response is not None:
+        reader = subject.pairs.reader(step)
+        if reader is None or reader.expect is None:
             continue
-        if fault := _wrong_reply(step.line.flat, codes):
-            yield Finding("impossible-reply", placed.place("expect"), *fault, placed.step.span.line)
+        codes = [code for one in reader.expect.alternatives for code in codes_of(one)]
+        if len(codes) == len(reader.expect.alternatives) and (fault := _wrong_reply(step.line.flat, codes)):
+            at = subject.placed(reader if reader.span.source.name == subject.source.name else step)
+            yield Finding("impossible-reply", at.place("expect"), *fault, at.step.span.line)
 
 
 def _wrong_reply(line: str, codes: list[str]) -> tuple[str, str] | None:

@@ -92,7 +92,7 @@ class _Flow:
                 self._retry(step)
             elif isinstance(step, Group | Pipeline):
                 self.steps(step.steps)
-            elif self._can_follow(step.session):
+            elif self._subject.can_follow(step.session):
                 self._one(step)
 
     def _repeat(self, step: Repeat) -> None:
@@ -134,14 +134,6 @@ class _Flow:
             state.login = Known.NO  # only IMAP has a greeting that says otherwise
         return state
 
-    def _can_follow(self, session: str) -> bool:
-        """Whether a session is one connection, of a protocol that has commands."""
-        known = self._subject.sessions.get(session)
-        if known is None and session != MAIN:
-            return False
-        is_one = known is None or (known.protocol and not known.count)
-        return bool(is_one) and self._subject.machine(session).has_codes
-
     def _copies(self) -> dict[str, State]:
         return {session: state.copy() for session, state in self._states.items()}
 
@@ -180,15 +172,15 @@ class _Flow:
             self._check_over(step, state)
         match step:
             case Send():
-                commands.send(self._teller, step, state)
+                commands.send(self._teller, self._subject.pairs.answered(step), state)
             case Auth():
                 logins.auth(self._teller, step, state)
             case StartTls() | Handshake():
                 logins.handshake(self._teller, step, state)
             case Data():
-                commands.data(self._teller, step, state)
+                commands.data(self._teller, self._subject.pairs.answered(step), state)
             case Bdat():
-                commands.bdat(self._teller, step, state)
+                commands.bdat(self._teller, self._subject.pairs.answered(step), state)
             case Bytes():
                 state.forget()
                 state.message = Known.MAYBE
@@ -212,6 +204,8 @@ class _Flow:
             return
         is_read = type(step) is Exchange
         expectation = step.expect if isinstance(step, Exchange) else None
+        if isinstance(step, Exchange) and is_read and self._subject.pairs.is_due(step):
+            return  # what was sent before the goodbye is answered before it
         if is_read and (state.owes_goodbye or is_only(expectation, Word.CLOSE)):
             state.owes_goodbye = False
             return

@@ -37,8 +37,8 @@ def _overlap(one: Edit, other: Edit) -> bool:
 def edited(text: str, edit: Edit) -> str:
     r"""Return a text with one edit.
 
-    >>> edited("a: 1\\nb: 2 *\\n", Edit(2, 5, 2, ""))
-    'a: 1\\nb: 2\\n'
+    >>> edited("a: 1\nb: 2 *\n", Edit(2, 5, 2, ""))
+    'a: 1\nb: 2\n'
     """
     lines = [line for line in _LINE.findall(text) if line]
     if edit.line > len(lines):

@@ -8,13 +8,14 @@ from dataclasses import field
 from datetime import date
 
 from runner.authoring.comments import Comment, comments_in, with_plain_line_ends
+from runner.authoring.lint.pairing import Pairs
 from runner.authoring.lint.rules import Finding
 from runner.dataclass import dataclass
 from runner.errors import SourceFile, Span
 from runner.language.fragments import KEY as FRAGMENT
 from runner.language.fragments import Fragment, read_fragment
 from runner.language.loader import load
-from runner.language.model import Scenario, Session, Step
+from runner.language.model import MAIN, Scenario, Session, Step
 from runner.language.nodes import Mapping as MappingNode
 from runner.language.nodes import Node, Scalar, Sequence
 from runner.language.project import Project
@@ -96,6 +97,7 @@ class Subject:
     _nodes: dict[tuple[int, int], MappingNode] = field(default_factory=dict, init=False)
     _comments: list[Comment] | None = field(default=None, init=False)
     _placed: list[Placed] | None = field(default=None, init=False)
+    _pairs: Pairs | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         for key in ("steps", "cleanup"):
@@ -132,6 +134,26 @@ class Subject:
             return PROTOCOLS.get(self.fragment_protocol, PROTOCOLS["smtp"])
         known = self.scenario.sessions.get(session)
         return PROTOCOLS.get(known.protocol if known else self.scenario.protocol, PROTOCOLS["smtp"])
+
+    def can_follow(self, session: str) -> bool:
+        """Whether a session is one connection, of a protocol that has commands."""
+        known = self.sessions.get(session)
+        if known is None and session != MAIN:
+            return False
+        is_one = known is None or (known.protocol and not known.count)
+        return bool(is_one) and self.machine(session).has_codes
+
+    @property
+    def pairs(self) -> Pairs:
+        """The replies of its steps, each with the step that reads it."""
+        if self._pairs is None:
+            self._pairs = Pairs(self._followed_machine, starts_open=self.fragment is not None)
+            self._pairs.follow(self.steps)
+            self._pairs.follow(self.cleanup)  # on fresh connections
+        return self._pairs
+
+    def _followed_machine(self, session: str) -> type[Machine] | None:
+        return self.machine(session) if self.can_follow(session) else None
 
     def placed(self, step: Step) -> Placed:
         """Return a step with its node."""

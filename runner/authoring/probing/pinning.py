@@ -101,11 +101,11 @@ class _Writer:
         """Return the steps of a new connection up to its greeting."""
         options = self._tls_options() if self._facts.is_implicit else ""
         value = f" {{tls: {{{options}}}}}" if options else ""
-        lines = [f"  - name: {name}", f"    connect:{value}"]
+        greeting = self._greeting if is_first else ""
+        lines = [f"  - name: {name}", f"    connect:{value}", f"    expect: {greeting or self._manner.greetings}"]
         if is_first and self._facts.is_implicit and self._facts.tls is not None:
             lines += _expected_tls(self._facts.tls, self._facts.host)
-        greeting = self._greeting if is_first else ""
-        return [*lines, f"    expect: {greeting or self._manner.greetings}"]
+        return lines
 
     def _tls_options(self) -> str:
         """Return the options of the usual handshake, as YAML without braces."""
@@ -140,8 +140,8 @@ class _Writer:
             wish = f"{{version: {one.version}}}" if one.is_spoken else "{fails: protocol}"
             if self._facts.is_implicit:
                 lines += [f"  - name: {one.version} {verb}", f"    connect: {{tls: {{{options}}}}}"]
-                lines.append(f"    tls_expect: {wish}")
                 lines += [f"    expect: {self._manner.greetings}"] if one.is_spoken else []
+                lines.append(f"    tls_expect: {wish}")
                 continue
             lines += ["  - connect:", f"    expect: {self._manner.greetings}"]
             lines += [f"  - send: {self._manner.asking}", "    expect: any", f"  - name: {one.version} {verb}"]

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 
+from runner.authoring.turns import COMMANDS
 from runner.dataclass import dataclass
-from runner.errors import InputError, Problem, SourceFile, Span
+from runner.errors import InputError, Problem, SourceFile, Span, fitting
 
 MASK = "⟨…⟩"
+# What stands in place of a whole line.
+_MASKED_LINE = "⟨hidden: it may be a password⟩"
 # What follows these may be a password, whichever protocol it is.
 TELLING = re.compile(
     r"((?:\A|[ \t])(?:AUTH[ \t]+\S+|PASS|LOGIN[ \t]+(?:\"[^\"]*\"|\S+)|AUTHENTICATE[ \t]+\S+|APOP[ \t]+\S+)[ \t]+)\S.*",
@@ -42,7 +45,7 @@ class Asker:
 
     def question(self, line: Line, message: str, advice: str = "", *, is_secret: bool = False) -> UnclearError:
         """Return a question about a line, to be raised; `is_secret`: nothing of the line may be shown."""
-        shown = MASK if is_secret else shown_text(line.text)
+        shown = _MASKED_LINE if is_secret else shown_text(line.text)
         if line.whole.endswith(line.text):
             shown = line.whole.removesuffix(line.text) + shown
         source = SourceFile(self.name, "\n" * (line.number - 1) + shown)
@@ -53,14 +56,17 @@ class Asker:
 def shown_text(text: str) -> str:
     """Return a line as a message may quote it.
 
-    >>> shown_text("a1 LOGIN alice secret"), shown_text("bXlQQVNTV09SRA=="), shown_text("quit")
-    ('a1 LOGIN alice ⟨…⟩', '⟨…⟩', 'quit')
+    >>> shown_text("a1 LOGIN alice secret"), shown_text("bXlQQVNTV09SRA=="), shown_text("starttls")
+    ('a1 LOGIN alice ⟨…⟩', '⟨hidden: it may be a password⟩', 'starttls')
     """
     masked = TELLING.sub(lambda found: found[1] + MASK, text)
-    return MASK if _ENCODED.fullmatch(masked.strip()) and len(masked.strip()) % 4 == 0 else masked
+    bare = masked.strip()
+    is_encoded = _ENCODED.fullmatch(bare) and len(bare) % 4 == 0 and bare.upper() not in COMMANDS
+    return _MASKED_LINE if is_encoded else masked
 
 
 def quoted(text: str, width: int = 60) -> str:
     """Return a line in quotes, within a message."""
     text = shown_text(text.strip())
-    return f"'{text}'" if len(text) <= width else f"'{text[: width - 1]}…'"
+    shown = fitting(text, width)
+    return f"'{text}'" if shown == text else f"'{fitting(text, width - 1)}…'"

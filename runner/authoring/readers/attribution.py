@@ -13,11 +13,10 @@ from functools import cached_property
 
 from runner.authoring.readers.asking import Asker, Line, quoted
 from runner.authoring.readers.dialogue import MARKS, Dialogue
+from runner.authoring.readers.screen import NARROWEST
 from runner.language.auth_state import is_base64
 
 MARK = re.compile(r"([CS]): ?")
-# Nobody's terminal is narrower, so that a shorter line was never wrapped.
-NARROWEST = 40
 # A terminal of one of these widths fills its lines to the last column; other wraps are those of words.
 WIDTHS = (80, 100, 120, 132, 160)
 _ENCODED_WIDTH = 60

@@ -29,6 +29,8 @@ _ANYTHING = ("", "$", ".*", ".*$", ".+", ".+$", " ")
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+)|(\$))")
 _TCP_ONLY = ("expect_bytes",)
 _KNOWN = {"expect", "send", "starttls", "labels", *_TCP_ONLY}
+# The exporter counts no replies: so many lines may come after the last that it sends.
+_MOST_AFTER = 1000
 _LINES_OF_SERVER = {"smtp": "{} ok", "pop3": "{}", "imap": "* {}"}
 
 
@@ -193,8 +195,9 @@ def _lines(module: _Module, asker: Asker) -> Draft:
     if module.has_tls:
         steps.append(f"  - tls:{verify or ' {}'}")
     for number, entry in enumerate(module.entries, 1):
-        steps += _steps(entry, number, verify, secrets)
-    steps = steps or ["  - connect:"]
+        steps += _steps(entry, number, verify, secrets, is_last=not any(one.send for one in module.entries[number:]))
+    # The exporter hangs up then, whatever the server says.
+    steps = [*steps, "  - close: fin"] if module.entries else steps or ["  - connect:"]
     source = f"\ndescription: {scalar(f'Drafted from {printable(asker.source)}.')}" if asker.source else ""
     wanted = f"\nsecrets: {flow_list(secrets)}" if secrets else ""
     head = f"{modeline()}\nname: {scalar(printable(module.name))}{source}\nprotocol: tcp{wanted}\nsteps:"
@@ -202,7 +205,8 @@ def _lines(module: _Module, asker: Asker) -> Draft:
     return Draft("\n".join([head, *steps]) + "\n", secrets=tuple(secrets), guesses=guesses)
 
 
-def _steps(entry: _Entry, number: int, verify: str, secrets: list[str]) -> Iterator[str]:
+def _steps(entry: _Entry, number: int, verify: str, secrets: list[str], *, is_last: bool) -> Iterator[str]:
+    """Return the steps of an entry; `is_last`: nothing is sent after it, and any number of lines may still come."""
     groups = re.compile(r"\((?!\?)|\(\?P?<").findall(re.sub(r"\\.", "", entry.expect))
     used = [found[1] or found[2] for found in _REFERENCE.finditer(entry.send) if not found[3]]
     if entry.expect:
@@ -213,10 +217,13 @@ def _steps(entry: _Entry, number: int, verify: str, secrets: list[str]) -> Itera
         if captures:
             taken = ", ".join(f"m{number}_{name}: {scalar(_grouped(regex, name), in_flow=True)}" for name in captures)
             yield f"    capture: {{{taken}}}"
-    for line in entry.send.removesuffix("\n").split("\n") if entry.send else ():
+    lines = entry.send.removesuffix("\n").split("\n") if entry.send else []
+    for left, line in zip(range(len(lines) - 1, -1, -1), lines, strict=True):
         yield f"  - send: {scalar(_sent(line.removesuffix(chr(13)), number, secrets))}"
         if not line.endswith("\r"):
             yield "    eol: lf"
+        if is_last and not left:
+            yield f"    replies: {_MOST_AFTER}"
     if entry.has_starttls:
         yield f"  - tls:{verify or ' {}'}"
 

@@ -47,6 +47,8 @@ class Dialogue(ABC):
         self.is_responding = False
         self.has_said_goodbye = False
         self.is_ended = False
+        #: Whether the greeting was put in, and the server has said nothing yet.
+        self.is_greeting_implied = False
         #: Whether the server has said to go ahead with a handshake.
         self.is_tls_due = False
         self._reply: list[str] = []
@@ -81,6 +83,14 @@ class Dialogue(ABC):
     def is_in_body(self) -> bool:
         """Whether the server's lines are a body or literal, whatever they look like."""
         return False
+
+    @property
+    def last_of_server(self) -> str:
+        """The server's last line, whole; empty if the client has spoken since."""
+        if self._reply:
+            return self._reply[-1]
+        last = self.events[-1] if self.events else None
+        return last.lines[-1] if isinstance(last, ServerReply) else ""
 
     # What was said.
 
@@ -156,6 +166,7 @@ class Dialogue(ABC):
         self.take_greeting()
         head = "* " if self.protocol == "imap" else ""
         self.imply(ServerReply((head + self.greeting,), expect=self.greeting))
+        self.is_greeting_implied = True
         self.guesses.append("the greeting is missing, and was put in")
 
     def close_reply(self, *, is_cut: bool = False) -> None:
@@ -196,6 +207,15 @@ class Dialogue(ABC):
         """Return the question that a reply raises which nothing was sent for."""
         return self.asker.question(
             line, "two replies in a row: what was sent before this one?", "add the client's line before it"
+        )
+
+    def question_of_greeting(self, line: Line, command: str) -> Exception:
+        """Return the question that a greeting raises which stands where the reply to a command is due."""
+        return self.asker.question(
+            line,
+            f"this is a greeting, and the reply to {command} is due",
+            "a server greets before the client says anything: put this line above the client's first one, or add what "
+            "is missing between them",
         )
 
     def question_of_reply(self, line: Line) -> Exception:

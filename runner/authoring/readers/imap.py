@@ -12,6 +12,11 @@ _ANSWER = re.compile(r"([^\s(){%*\"\\\]+]+) (OK|NO|BAD)(?: |\Z)", re.IGNORECASE)
 _UNTAGGED = re.compile(r"\* \S")
 _GO_AHEAD = re.compile(r"\+(?: |\Z)")
 _GREETING = re.compile(r"\* (OK|PREAUTH|BYE)\b", re.IGNORECASE)
+_CAPABILITIES = re.compile(r"\* CAPABILITY ", re.IGNORECASE)
+# A response code, and its end if that has come.
+_CODE = re.compile(r"\A\S+ (?:OK|NO|BAD|BYE|PREAUTH) \[[^\]]*(\]?)", re.IGNORECASE)
+# What a greeting looks like, and no other untagged line of a first command.
+_LATE_GREETING = re.compile(r"\* (?:PREAUTH\b|OK(?:\Z| (?!\[)| \[CAPABILITY ))", re.IGNORECASE)
 
 
 class _WithLiterals(Dialogue):
@@ -125,6 +130,15 @@ class ImapDialogue(_WithLiterals):
         """Whether only a DONE ends the command under way (RFC 2177)."""
         return "IDLE" in self._commands.values()
 
+    @property
+    def is_in_list(self) -> bool:
+        """Whether the server's last line is at a place where words may be that look like a tag and a command.
+
+        Capabilities may be called what commands are: `CATENATE UNSELECT`.
+        """
+        text = self.last_of_server
+        return _CAPABILITIES.match(text) is not None or ((code := _CODE.search(text)) is not None and not code[1])
+
     def take_greeting(self) -> None:
         """See `Dialogue.take_greeting`."""
         self._is_greeted = True
@@ -157,6 +171,9 @@ class ImapDialogue(_WithLiterals):
             return
         if not self.is_reply(line.text):
             raise self.question_of_reply(line)
+        if self.is_greeting_implied and _LATE_GREETING.match(line.text):
+            raise self.question_of_greeting(line, next(iter(self._commands.values()), "the first command"))
+        self.is_greeting_implied = False
         self._add_to_reply(line)
         self._announce_body(line.text)
         if not self._is_greeted:

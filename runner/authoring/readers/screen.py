@@ -10,10 +10,16 @@ from runner.authoring.readers.asking import Asker, Line
 MOST_CHARACTERS = 16 * 1024 * 1024
 MOST_LINES = 200_000
 LONGEST_LINE = 64 * 1024
+# Nobody's terminal is narrower, so that a shorter line was never wrapped.
+NARROWEST = 40
 
 # ECMA-48: control sequences, operating system commands (a window's title), two-character escapes.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[()*+][0-9A-Z]|[ -/]?[0-~])?")
 _IGNORED = re.compile(r"[\x00-\x07\x0b-\x1f\x7f]")
+# Control characters that no terminal is sent; random octets have one in ten of them, a text a stray one.
+_UNPRINTED = re.compile(r"[\x01-\x06\x0e-\x1a\x1c-\x1f\x7f]+")
+_MOST_ODD = 3
+_ADVICE_ON_BINARY = "copy the conversation as text; of UTF-16 a file must begin with a byte order mark"
 _ADVICE = "cut out the conversation that matters"
 
 
@@ -21,10 +27,12 @@ def lines_of(text: str, asker: Asker) -> list[Line]:
     """Return what a screen would show of a text, line by line.
 
     Raises:
-        UnclearError: it is too large to be a conversation that somebody has had.
+        UnclearError: it is too large to be a conversation that somebody has had, or no text.
     """
     if len(text) > MOST_CHARACTERS:
         raise asker.question(Line(1, ""), f"more than {MOST_CHARACTERS // 2**20} MiB: no transcript", _ADVICE)
+    if _is_binary(text):
+        raise asker.question(Line(1, ""), "this is no text but binary data: no transcript", _ADVICE_ON_BINARY)
     text = text.removeprefix("\ufeff")
     if "\n" not in text:
         text = text.replace("\r", "\n")
@@ -34,6 +42,13 @@ def lines_of(text: str, asker: Asker) -> list[Line]:
     for line in lines:
         check_length(line, asker)
     return lines
+
+
+def _is_binary(text: str) -> bool:
+    """Whether a text is none, by how much of it no text has, in whichever encoding."""
+    zeros = text.count("\0")
+    odd = sum(map(len, _UNPRINTED.findall(text)))
+    return (zeros > _MOST_ODD and zeros * 4 > len(text)) or (odd > _MOST_ODD and odd * 50 > len(text))
 
 
 def check_length(line: Line, asker: Asker, *, is_secret: bool = False) -> None:

@@ -8,9 +8,12 @@ from typing import ClassVar
 
 from runner.authoring.readers.asking import Asker, Line
 from runner.authoring.readers.dialogue import MARKS, Dialogue, message_of, verb_of
+from runner.authoring.turns import HELLOS
 
 _REPLY = re.compile(r"([2-5][0-9]{2})(?:([ -])|\Z)")
 _ACCEPTED = re.compile(r"2[0-9]{2}")
+# What a 220 answers besides connecting; XCLIENT is Postfix's.
+_SAYS_220 = ("STARTTLS", "XCLIENT")
 _CHUNK = re.compile(r"BDAT[ \t]+[0-9]", re.IGNORECASE)
 
 
@@ -125,6 +128,9 @@ class SmtpDialogue(_Turns):
                 raise self.question_of_unasked(line)
             return
         verb, said = self._owed.popleft()
+        if code == "220" and (verb in HELLOS or (self.is_greeting_implied and verb not in _SAYS_220)):
+            raise self.question_of_greeting(line, verb)
+        self.is_greeting_implied = False
         if code == "354" and verb not in ("DATA", "RCPT", "MAIL"):
             raise self.asker.question(line, "a 354 that answers no DATA", f"the reply before may be missing; {MARKS}")
         if code == "354" and verb != "DATA":

@@ -30,7 +30,7 @@ class TagAttribution(Attribution):
             self._server(line)
         elif dialogue.is_responding or self._is_done(line) or self._is_answered(line):
             self._client(line)
-        elif self._may_be_rest(self._last, line) and not dialogue.is_command(line.text):
+        elif self._may_be_rest(self._last, line) and (dialogue.is_in_list or not dialogue.is_command(line.text)):
             self._wrapped(line)
         elif dialogue.is_command(line.text) and not self._commands_after():
             self._client(line)

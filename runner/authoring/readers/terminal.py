@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Literal
 
 from runner.authoring.readers.asking import Line
+from runner.authoring.readers.screen import NARROWEST
 
 Tls = Literal["", "implicit", "starttls", "unknown"]
 
@@ -86,6 +87,9 @@ _TICKET = re.compile(
     r"SRP username|TLS session ticket|TLS session ticket lifetime hint|Start Time|Timeout|Verify return code|"
     r"Extended master secret|Max Early Data) *:|    [0-9a-f]{4} - |[0-9A-F]{8,16}:error:|\d+:error:"
 )
+# A key or a name of a session to the end of its line; a terminal of 80 columns wraps it.
+_HEX_OF_TICKET = re.compile(r"    (?:Session-ID|Session-ID-ctx|Master-Key|Resumption PSK) *: [0-9A-F]+\Z")
+_REST_OF_HEX = re.compile(r"[0-9A-F]+\Z")
 _CLIENT_ENDS = re.compile(r"DONE\Z")
 _SERVER_ENDS = re.compile(r"closed\Z|read:errno=")
 _KEYS = {"RENEGOTIATING": "R", "KEYUPDATE": "K"}
@@ -105,6 +109,7 @@ class _Splitter:
         self._found: list[Connection] = []
         self._is_openssl = False
         self._is_ticket = False
+        self._hex = (0, 0)  # the line after the last one that ends in hex of a ticket, and the width of that
         self._dots = [at for at, line in enumerate(lines) if line.text == "."]
         self._rules = [at for at, line in enumerate(lines) if line.text == "---"]
         self._verdicts = [at for at, line in enumerate(lines) if _PREAMBLE_END.match(line.text)]
@@ -236,8 +241,11 @@ class _Splitter:
             self._end("client")
         elif _SERVER_ENDS.match(text):
             self._end("server")
+        elif self._is_rest_of_hex(text):
+            self._hex = (self._at, len(text))
         elif _TICKET.match(text):
             self._is_ticket = text != "---" and not text.startswith("read ")
+            self._hex = (self._at, len(text) if _HEX_OF_TICKET.match(text) else 0)
         elif (
             text.endswith("---")
             and self._at < len(self._lines)
@@ -248,6 +256,12 @@ class _Splitter:
         else:
             return self._is_ticket and not text.strip()
         return True
+
+    def _is_rest_of_hex(self, text: str) -> bool:
+        """Whether a line goes on with a key that began in the one before; neither side ever says only hex there."""
+        at, width = self._hex
+        is_next = at == self._at - 1 and NARROWEST <= width >= len(text)
+        return is_next and _REST_OF_HEX.match(text) is not None
 
     def _drop_key(self, key: str) -> None:
         """Take back the line that s_client took for a key: one that begins with R asks for a renegotiation."""
